@@ -1,0 +1,35 @@
+/* Files and paths. Errors name the file and what the system said. */
+#ifndef RHEO_BASE_FILE_H
+#define RHEO_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* Reads a whole regular file of at most max_bytes. *out is followed by a zero byte that *bytes does not count,
+ * so text can be used as it is; the caller frees it. */
+rheo_status rheo_file_read(const char *path, size_t max_bytes, void **out, size_t *bytes, rheo_error *err);
+
+/* Writing never leaves half a file: bytes go to `<path>.tmp`, and commit syncs it, renames it and syncs the folder.
+ * Until then, and after discard or a kill, what stood at path stands. One writer a path; a second is refused. */
+typedef struct rheo_output {
+    FILE *stream;            /* to be written to by the caller; commit notices errors that it left */
+    char *path, *temporary;
+} rheo_output;
+
+rheo_status rheo_output_open(rheo_output *out, const char *path, rheo_error *err);
+rheo_status rheo_output_commit(rheo_output *out, rheo_error *err);      /* ends out, whatever it returns */
+void rheo_output_discard(rheo_output *out);                             /* no effect on an ended or zeroed one */
+
+rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rheo_error *err);    /* the three at once */
+
+rheo_status rheo_file_size(const char *path, uint64_t *bytes, rheo_error *err);        /* of a regular file */
+bool rheo_file_exists(const char *path);        /* of any kind */
+bool rheo_folder_exists(const char *path);
+rheo_status rheo_folder_make(const char *path, rheo_error *err);        /* with its parents; existing ones are fine */
+
+/* "folder/name", "name" for an empty folder. NULL when out of memory; the caller frees it. */
+char *rheo_path_join(const char *folder, const char *name);
+
+#endif

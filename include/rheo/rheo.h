@@ -1,0 +1,180 @@
+/* rheo: normalizing flows and score models on any OpenCL device. */
+#ifndef RHEO_RHEO_H
+#define RHEO_RHEO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One table makes the enum and rheo_status_text(). */
+#define RHEO_STATUSES(X)                                                     \
+    X(OK, "ok")                                                              \
+    X(EINVAL, "invalid argument")                                            \
+    X(ENOMEM, "out of memory")                                               \
+    X(EFILE, "file cannot be read or written")                               \
+    X(EFORMAT, "file is not what it should be")                              \
+    X(EDEVICE, "device refused")                                             \
+    X(ENONFINITE, "non-finite numbers")                                      \
+    X(ESTOPPED, "stopped on request")
+
+typedef enum rheo_status {
+#define RHEO_STATUS_ENUM(name, text) RHEO_##name,
+    RHEO_STATUSES(RHEO_STATUS_ENUM)
+#undef RHEO_STATUS_ENUM
+} rheo_status;
+
+const char *rheo_status_text(rheo_status status);
+
+/* What a failing call leaves for the user: one line, with place, found and expected.
+ * Start it with RHEO_ERROR_INIT; every call that takes one accepts NULL. */
+typedef struct rheo_error {
+    rheo_status status;
+    char text[480];
+} rheo_error;
+#define RHEO_ERROR_INIT { RHEO_OK, "" }
+
+/* ---- devices ------------------------------------------------------------------------------------ */
+
+typedef struct rheo_device_info {
+    char name[128], vendor[64], platform[64], driver[64], version[64];
+    const char *kind;        /* "cpu", "gpu" or "accelerator" */
+    int software;            /* a rasteriser posing as a GPU: chosen last */
+    int chosen;              /* the one that is used when none is named */
+    unsigned compute_units, clock_mhz, vector_width;
+    uint64_t global_bytes, local_bytes, largest_buffer_bytes;
+} rheo_device_info;
+
+/* All OpenCL devices that rheo can use, none of them being no error; the caller frees *out. Which is chosen is
+ * measured where there are several, and remembered. Devices are named elsewhere by their index in this list, by
+ * part of their name or platform, or by kind. */
+rheo_status rheo_devices(rheo_device_info **out, size_t *count, rheo_error *err);
+
+const char *rheo_version(void);                 /* "0.1.0" */
+void rheo_free(void *memory);                   /* what a call said the caller frees; accepts NULL */
+
+/* ---- whole jobs: training ------------------------------------------------------------------------
+ *
+ * A run lives in a folder: config.json, last.safetensors (everything needed to go on), best.safetensors (by the
+ * validation split), log.jsonl and, for images, samples/. Files are replaced whole; a kill at any moment loses
+ * at most the steps since the last save, and resuming repeats them bit for bit. */
+
+/* What training tells while it goes on, about twice a second. */
+typedef struct rheo_progress {
+    uint64_t step;              /* training steps done */
+    uint64_t steps;             /* to be done; 0 where the clock ends the run */
+    double seconds;             /* spent training, all sessions of the run together */
+    double seconds_left;        /* an estimate */
+    double loss;                /* mean over the steps since the last report: bits/dim, or nats for vectors; NAN: no good step */
+    double images_per_second;
+    double valid;               /* latest on the validation split with averaged weights, same unit; NAN before the first */
+    int nats;                   /* the unit: 0 bits/dim, 1 nats */
+    const char *message;        /* a line worth keeping (a return to an earlier state, a save); NULL: only numbers */
+} rheo_progress;
+
+typedef struct rheo_train_options {
+    const char *model;          /* "glow" */
+    const char *data;           /* "fashion-mnist", "toy:moons", or a folder of IDX files */
+    const char *run;            /* folder to be made */
+    int force;                  /* a run that is there already is replaced; otherwise it is refused */
+    const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults */
+    const char *device;         /* as rheo_devices says; NULL: the fastest. "host": double precision without OpenCL, very slow */
+    int64_t batch, accumulate;  /* images a step are batch * accumulate */
+    int64_t iterations;         /* ends after so many steps, or */
+    double minutes;             /* after so much time, counted from the call */
+    double lr, warmup;          /* the rate, reached linearly over `warmup` steps */
+    const char *schedule;       /* "constant", or "linear": falling to zero over the last part; NULL: constant with iterations */
+    const char *optimizer;      /* "adam", "adamax", "adamw" */
+    double ema;                 /* decay of the averaged weights */
+    double clip;                /* global gradient norm (of bits/dim); 0: no clipping */
+    uint64_t seed;
+    const char *memory;         /* "store" or "invert" activations; "auto": invert where storing would take too much */
+    void (*progress)(void *user, const rheo_progress *now);     /* NULL: silence */
+    void *user;
+    const volatile int *stop;   /* not 0: finish the step, save, return RHEO_ESTOPPED; NULL: never */
+} rheo_train_options;
+
+/* Good values for everything but data, run and the end (iterations or minutes). */
+void rheo_train_defaults(rheo_train_options *options);
+
+/* Trains a new model. Blocks. Errors: RHEO_EINVAL names the option; RHEO_EFILE, RHEO_EFORMAT the file; RHEO_ENONFINITE
+ * after five returns to an earlier state in vain; RHEO_ESTOPPED after *stop. The run folder can be resumed after each
+ * of them once its first step has been saved. */
+rheo_status rheo_train(const rheo_train_options *options, rheo_error *err);
+
+/* Goes on with options->run from its last save. Of the others only device, iterations (in all), minutes (from now), progress,
+ * user and stop are used; with neither end given the run's own holds. On the same device the result is that of an
+ * uninterrupted run, bit for bit. */
+rheo_status rheo_resume(const rheo_train_options *options, rheo_error *err);
+
+/* ---- a trained model ------------------------------------------------------------------------------- */
+
+typedef struct rheo_checkpoint rheo_checkpoint;
+
+/* Opens a checkpoint file, or a run folder's best one (its last where no best is there yet), on a device.
+ *   weights  "ema" (averaged; NULL too) or "raw"
+ * The caller closes *out. Every call on it comes from one thread at a time and blocks until done. */
+rheo_status rheo_checkpoint_open(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err);
+void rheo_checkpoint_close(rheo_checkpoint *c);         /* accepts NULL */
+
+/* Sizes of what it models: images [h, w, c] of bytes, or vectors of c floats (h = w = 1). Lent until it is closed. */
+typedef struct rheo_checkpoint_facts {
+    const char *model, *data;
+    uint32_t h, w, c;
+    int vectors;
+    uint64_t parameters, step;
+} rheo_checkpoint_facts;
+void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *out);
+
+/* Log-density of images under a flow: out[i] = log p(x[i]) in nats, dequantisation constant included (bits/dim = -out / (D ln 2)).
+ * Dinh et al. 2017, equation 3; Theis et al. 2016 for the dequantisation.
+ *   x        in   [n, h, w, c] bytes in the model's shape; [n, c] floats for vectors
+ *   out      out  [n], nats
+ * One dequantisation an image, drawn from (seed, i). */
+rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err);
+
+/* Samples: the inverse of the flow at `temperature` times normals.
+ *   out      out  [n, h, w, c] bytes; [n, c] floats for vectors
+ * Sample i is a function of (seed, i), whatever n is. */
+rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
+
+typedef struct rheo_evaluate_options {
+    const char *data;           /* NULL: what it was trained on */
+    const char *split;          /* "train", "valid", "test" */
+    uint32_t limit;             /* at most so many images; 0: all */
+    uint64_t seed;              /* of the dequantisation */
+    uint32_t round_trip;        /* images whose round trip is measured */
+} rheo_evaluate_options;
+void rheo_evaluate_defaults(rheo_evaluate_options *options);        /* test, all, 0, 256 */
+
+typedef struct rheo_evaluation {
+    double bits_per_dim;        /* NAN for vectors */
+    double nats;                /* mean -log p(x) */
+    double standard_error;      /* over images, in the unit of bits_per_dim (nats for vectors) */
+    double entropy;             /* of generated data, nats: the least possible; NAN where not known */
+    double round_trip_error;    /* max |x - f^{-1}(f(x))|, x from -1/2 to 1/2; vectors as they are */
+    double images_per_second;
+    uint64_t images;
+    uint32_t dims;              /* D: sub-pixels an image */
+} rheo_evaluation;
+
+/* Mean -log p(x) of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's. */
+rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *options, rheo_evaluation *out, rheo_error *err);
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+/* What a checkpoint file (or a run folder's last one) is, as JSON text, without opening a device; the caller frees *json
+ * with rheo_free. Keys: file, model, options, data, training, variants, parameters, tensors, progress. */
+rheo_status rheo_describe(const char *path, char **json, rheo_error *err);
+
+/* Writes images [n, h, w, c], c = 1 or 3, as one PNG: `columns` a row (0: the nearest to a square), 2 black pixels between.
+ * `about` is kept in the file as its description; NULL: none. */
+rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
+                            const char *about, rheo_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

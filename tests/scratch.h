@@ -1,0 +1,53 @@
+/* A folder for one test's files, removed with what is in it. */
+#ifndef RHEO_TESTS_SCRATCH_H
+#define RHEO_TESTS_SCRATCH_H
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct scratch {
+    char folder[64], path[336];
+} scratch;
+
+static inline scratch scratch_make(void)
+{
+    scratch s = { "/tmp/rheo-test-XXXXXX", "" };
+    if (!mkdtemp(s.folder)) abort();
+    return s;
+}
+
+/* Path of a file in it; valid until the next call. */
+static inline const char *scratch_file(scratch *s, const char *name)
+{
+    snprintf(s->path, sizeof s->path, "%s/%s", s->folder, name);
+    return s->path;
+}
+
+static inline void scratch_put(scratch *s, const char *name, const void *data, size_t bytes)
+{
+    FILE *f = fopen(scratch_file(s, name), "wb");
+    if (!f || fwrite(data, 1, bytes, f) != bytes || fclose(f)) abort();
+}
+
+static inline int scratch_count(const scratch *s)
+{
+    int n = 0;
+    DIR *d = opendir(s->folder);
+    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
+    if (d) closedir(d);
+    return n;
+}
+
+static inline void scratch_remove(scratch *s)
+{
+    DIR *d = opendir(s->folder);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlink(scratch_file(s, e->d_name));
+    if (d) closedir(d);
+    rmdir(s->folder);
+}
+
+#endif
