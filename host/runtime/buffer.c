@@ -1,0 +1,76 @@
+/* Buffers and the queue. */
+#include "runtime/internal.h"
+
+rheo_status rheo_buffer_create(rheo_device *dev, size_t bytes, cl_mem *out, rheo_error *err)
+{
+    const rheo_device_facts *f = &dev->found.facts;
+    cl_int code = CL_SUCCESS;
+    if (bytes == 0) return rheo_fail(err, RHEO_EINVAL, "a buffer of 0 bytes");
+    if (bytes > f->largest_buffer_bytes)
+        return rheo_fail(err, RHEO_ENOMEM, "%s: a buffer of %zu bytes, the largest can have %llu", f->name, bytes,
+                         (unsigned long long)f->largest_buffer_bytes);
+    cl_mem buffer = clCreateBuffer(dev->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
+    if (!buffer) return rheo_cl_fail(err, code, "%s: clCreateBuffer of %zu bytes", f->name, bytes);
+    *out = buffer;
+    return RHEO_OK;
+}
+
+rheo_status rheo_buffer_window(rheo_device *dev, cl_mem parent, size_t offset, size_t bytes, cl_mem *out, rheo_error *err)
+{
+    const rheo_device_facts *f = &dev->found.facts;
+    const cl_buffer_region region = { offset, bytes };
+    cl_int code = CL_SUCCESS;
+    if (offset % f->align_bytes != 0)
+        return rheo_fail(err, RHEO_EINVAL, "%s: a window at %zu, expected a multiple of %zu", f->name, offset, f->align_bytes);
+    cl_mem window = clCreateSubBuffer(parent, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    if (!window) return rheo_cl_fail(err, code, "%s: clCreateSubBuffer at %zu of %zu bytes", f->name, offset, bytes);
+    *out = window;
+    return RHEO_OK;
+}
+
+void rheo_buffer_release(cl_mem buffer)
+{
+    if (buffer) clReleaseMemObject(buffer);
+}
+
+static rheo_status check(rheo_device *dev, cl_int code, const char *call, size_t bytes, rheo_error *err)
+{
+    if (code == CL_SUCCESS) return RHEO_OK;
+    return rheo_cl_fail(err, code, "%s: %s of %zu bytes", dev->found.facts.name, call, bytes);
+}
+
+rheo_status rheo_write(rheo_device *dev, cl_mem to, size_t offset, size_t bytes, const void *from, rheo_error *err)
+{
+    const cl_int code = clEnqueueWriteBuffer(dev->queue, to, CL_FALSE, offset, bytes, from, 0, NULL, NULL);
+    return check(dev, code, "clEnqueueWriteBuffer", bytes, err);
+}
+
+rheo_status rheo_read(rheo_device *dev, cl_mem from, size_t offset, size_t bytes, void *to, rheo_error *err)
+{
+    const cl_int code = clEnqueueReadBuffer(dev->queue, from, CL_TRUE, offset, bytes, to, 0, NULL, NULL);
+    return check(dev, code, "clEnqueueReadBuffer", bytes, err);
+}
+
+rheo_status rheo_copy(rheo_device *dev, cl_mem from, size_t from_offset, cl_mem to, size_t to_offset, size_t bytes, rheo_error *err)
+{
+    const cl_int code = clEnqueueCopyBuffer(dev->queue, from, to, from_offset, to_offset, bytes, 0, NULL, NULL);
+    return check(dev, code, "clEnqueueCopyBuffer", bytes, err);
+}
+
+rheo_status rheo_fill(rheo_device *dev, cl_mem to, size_t offset, size_t bytes, uint32_t pattern, rheo_error *err)
+{
+    const cl_int code = clEnqueueFillBuffer(dev->queue, to, &pattern, sizeof pattern, offset, bytes, 0, NULL, NULL);
+    return check(dev, code, "clEnqueueFillBuffer", bytes, err);
+}
+
+rheo_status rheo_flush(rheo_device *dev, rheo_error *err)
+{
+    const cl_int code = clFlush(dev->queue);
+    return code == CL_SUCCESS ? RHEO_OK : rheo_cl_fail(err, code, "%s: clFlush", dev->found.facts.name);
+}
+
+rheo_status rheo_finish(rheo_device *dev, rheo_error *err)
+{
+    const cl_int code = clFinish(dev->queue);
+    return code == CL_SUCCESS ? RHEO_OK : rheo_cl_fail(err, code, "%s: clFinish", dev->found.facts.name);
+}
