@@ -1,0 +1,104 @@
+#include "graph/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/executor.h"
+#include "graph/rewrite.h"
+
+struct rheo_plan {
+    rheo_graph *graph;          /* rewritten; owned */
+    rheo_state *state;
+    rheo_layout layout;
+    rheo_device_program *program;       /* NULL: the host executor runs the graph itself */
+};
+
+static rheo_status prepare(rheo_graph *g, const rheo_plan_options *options, const rheo_device_facts *dev, rheo_graph **graph,
+                           rheo_layout *layout, rheo_error *err)
+{
+    static const rheo_plan_options plain;
+    if (!options) options = &plain;
+    if (g->error.status) return rheo_fail(err, g->error.status, "%s", g->error.text);
+    *graph = rheo_graph_rewritten(g, options->rules, err);
+    if (!*graph) return err ? err->status : RHEO_EINVAL;
+    return rheo_layout_make(*graph, dev, options->separate_buffers, layout, err);
+}
+
+static rheo_plan_stats stats_of(const rheo_layout *l)
+{
+    rheo_plan_stats s = { .nodes = l->n_order };
+    for (int k = 0; k < l->n_arenas; k++) s.arena_bytes += l->arena_bytes[k];
+    return s;
+}
+
+rheo_status rheo_plan_create(rheo_graph *g, rheo_state *state, const rheo_plan_options *options, rheo_plan **out, rheo_error *err)
+{
+    rheo_device *dev = rheo_state_device(state);
+    rheo_status st = RHEO_ENOMEM;
+    rheo_plan *p = calloc(1, sizeof *p);
+    if (!p) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
+    p->state = state;
+    st = prepare(g, options, dev ? rheo_device_facts_of(dev) : NULL, &p->graph, &p->layout, err);
+    if (!st && dev)
+        st = rheo_device_program_create(p->graph, &p->layout, state, options && options->separate_buffers, &p->program, err);
+    if (!st) {
+        *out = p;
+        p = NULL;
+    }
+    rheo_plan_destroy(p);
+    return st;
+}
+
+void rheo_plan_destroy(rheo_plan *p)
+{
+    if (!p) return;
+    rheo_device_program_destroy(p->program);
+    rheo_layout_free(&p->layout);
+    rheo_graph_destroy(p->graph);
+    free(p);
+}
+
+rheo_status rheo_plan_run(rheo_plan *p, rheo_error *err)
+{
+    return p->program ? rheo_device_program_run(p->program, err) : rheo_host_run(p->graph, &p->layout, p->state, err);
+}
+
+rheo_plan_stats rheo_plan_stats_of(const rheo_plan *p)
+{
+    rheo_plan_stats s = stats_of(&p->layout);
+    if (p->program) s.launches = rheo_device_program_launches(p->program);
+    return s;
+}
+
+int rheo_plan_count_op(const rheo_plan *p, const char *op_name)
+{
+    int count = 0;
+    for (int k = 0; k < p->layout.n_order; k++) count += strcmp(p->graph->nodes[p->layout.order[k]]->op->name, op_name) == 0;
+    return count;
+}
+
+rheo_status rheo_plan_find_nonfinite(rheo_plan *p, char *where, size_t where_bytes, rheo_error *err)
+{
+    int node = -1;
+    int64_t sample = 0;
+    where[0] = '\0';
+    if (!p->program) return RHEO_OK;
+    const rheo_status st = rheo_device_program_find_nonfinite(p->program, &node, &sample, err);
+    if (st || node < 0) return st;
+    const rheo_node *n = p->graph->nodes[node];
+    snprintf(where, where_bytes, "%s%s%s, sample %lld", n->scope, *n->scope ? ": " : "", n->op->name, (long long)sample);
+    return RHEO_OK;
+}
+
+rheo_status rheo_plan_measure(rheo_graph *g, const rheo_plan_options *options, const rheo_device_facts *dev, rheo_plan_stats *out,
+                              rheo_error *err)
+{
+    rheo_graph *graph = NULL;
+    rheo_layout layout = { 0 };
+    const rheo_status st = prepare(g, options, dev, &graph, &layout, err);
+    if (!st) *out = stats_of(&layout);
+    rheo_layout_free(&layout);
+    rheo_graph_destroy(graph);
+    return st;
+}

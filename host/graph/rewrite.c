@@ -1,0 +1,122 @@
+#include "graph/rewrite.h"
+
+#include <stdlib.h>
+
+#include "graph/internal.h"
+
+struct rheo_rewrite {
+    const rheo_graph *to;
+    rheo_value *map;            /* [old node * RHEO_MAX_OUT + out]: value in the new graph */
+    int *uses;                  /* [new node * RHEO_MAX_OUT + out]: readers of its original */
+    int n_uses, uses_capacity;
+};
+
+static int slot(rheo_value v) { return v.node * RHEO_MAX_OUT + v.out; }
+
+int rheo_rewrite_uses(const rheo_rewrite *r, rheo_value v) { return slot(v) < r->n_uses ? r->uses[slot(v)] : 0; }
+
+rheo_value rheo_rewrite_find(const rheo_rewrite *r, const rheo_op *op, int i, rheo_value v)
+{
+    for (int k = r->to->n_nodes - 1; k > v.node; k--) {
+        const rheo_node *n = r->to->nodes[k];
+        if (n->op == op && n->region == r->to->region && n->n_in > i && n->in[i].node == v.node && n->in[i].out == v.out)
+            return (rheo_value){ k, 0 };
+    }
+    return RHEO_NONE;
+}
+
+bool *rheo_live_nodes(rheo_graph *g)
+{
+    bool *live = calloc((size_t)g->n_nodes + 1, sizeof *live);
+    if (!live) {
+        rheo_fail(&g->error, RHEO_ENOMEM, "plan: out of memory");
+        return NULL;
+    }
+    for (int k = 0; k < g->n_assigns; k++) live[g->assigns[k].window.node] = live[g->assigns[k].value.node] = true;
+    for (int i = g->n_nodes - 1; i >= 0; i--)
+        for (int k = 0; live[i] && k < g->nodes[i]->n_in; k++) live[g->nodes[i]->in[k].node] = true;
+    return live;
+}
+
+/* How many live nodes and assigns read each value of g. */
+static int *count_readers(rheo_graph *g, const bool *live)
+{
+    int *readers = calloc((size_t)g->n_nodes * RHEO_MAX_OUT + 1, sizeof *readers);
+    if (!readers) return NULL;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; live[i] && k < g->nodes[i]->n_in; k++) readers[slot(g->nodes[i]->in[k])]++;
+    for (int k = 0; k < g->n_assigns; k++) readers[slot(g->assigns[k].value)]++;
+    return readers;
+}
+
+static bool remember(rheo_rewrite *r, int old, rheo_value v, int readers)
+{
+    const int have = r->n_uses, need = (v.node + 1) * RHEO_MAX_OUT;
+    if (!rheo_grow((void **)&r->uses, &r->uses_capacity, need, sizeof *r->uses)) return false;
+    for (int k = have; k < need; k++) r->uses[k] = 0;
+    if (need > have) r->n_uses = need;
+    r->map[old] = v;
+    r->uses[slot(v)] += readers;
+    return true;
+}
+
+static bool copy_node(rheo_rewrite *r, rheo_graph *to, const rheo_node *n, const int *readers, const rheo_rule *const *rules)
+{
+    rheo_value few[16], *in = n->n_in <= 16 ? few : rheo_graph_alloc(to, (size_t)n->n_in * sizeof *in);
+    if (!in) return false;
+    for (int k = 0; k < n->n_in; k++) in[k] = r->map[slot(n->in[k])];
+    to->region = n->region;
+    to->scope = n->scope;
+    const rheo_value v = rheo_apply(to, n->op, n->n_in, in, n->attr, n->attr_bytes);
+    if (rheo_is_none(v)) return false;
+    rheo_value out[RHEO_MAX_OUT];
+    for (int k = 0; k < n->n_out; k++) out[k] = rheo_output(v, k);
+    for (const rheo_rule *const *rule = rules; rule && *rule; rule++) {
+        const rheo_node *made = to->nodes[out[0].node];
+        if (made->n_out != n->n_out) break;     /* one rule in a chain may have replaced it by part of another node */
+        (*rule)->match(r, to, made, out);
+        if (to->error.status) return false;
+    }
+    for (int k = 0; k < n->n_out; k++)
+        if (!remember(r, n->id * RHEO_MAX_OUT + k, out[k], readers[n->id * RHEO_MAX_OUT + k])) return false;
+    return true;
+}
+
+static bool expand(rheo_rewrite *r, rheo_graph *g, const rheo_node *n, rheo_value *out)
+{
+    (void)r;
+    if (!n->op->expand) return false;
+    n->op->expand(g, n, out);
+    return true;
+}
+
+const rheo_rule rheo_rule_expand = { "expand", expand };
+
+rheo_graph *rheo_graph_rewritten(rheo_graph *g, const rheo_rule *const *rules, rheo_error *err)
+{
+    rheo_rewrite r = { 0 };
+    bool ok = false;
+    bool *live = NULL;
+    int *readers = NULL;
+    rheo_graph *to = rheo_graph_create(g->state, &g->arithmetic);
+    if (!to) goto done;
+    r.to = to;
+    r.map = calloc((size_t)g->n_nodes * RHEO_MAX_OUT + 1, sizeof *r.map);
+    live = rheo_live_nodes(g);
+    if (!r.map || !live || !(readers = count_readers(g, live))) goto done;
+    ok = true;
+    for (int i = 0; ok && i < g->n_nodes; i++)
+        if (live[i]) ok = copy_node(&r, to, g->nodes[i], readers, rules);
+    for (int k = 0; ok && k < g->n_assigns; k++)
+        rheo_assign(to, r.map[slot(g->assigns[k].window)], r.map[slot(g->assigns[k].value)]);
+done:
+    free(r.map);
+    free(r.uses);
+    free(live);
+    free(readers);
+    if (ok && !to->error.status) return to;
+    if (to && to->error.status) rheo_fail(err, to->error.status, "%s", to->error.text);
+    else rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
+    rheo_graph_destroy(to);
+    return NULL;
+}
