@@ -1,0 +1,110 @@
+// Invertible 1x1 convolutions in LU form (flows 1.2): W = P L (U + diag(sign exp(s))), row vectors y = x W. P is a permutation
+// matrix (one 1 a row); of `lower` the strict lower triangle is read, of `upper` the strict upper one. All C x C, row-major.
+
+// Column of the 1 in row r of P.
+static int lu_column(__global const float *p, int r, int c)
+{
+    int j = 0;
+    while (j < c - 1 && p[r * c + j] == 0.0f) j++;
+    return j;
+}
+
+static float lu_upper(__global const float *upper, __global const float *s, __global const float *sign, int m, int k, int c)
+{
+    return m == k ? sign[m] * exp(s[m]) : upper[m * c + k];
+}
+
+// W[r,k] = sum over m <= min(j,k) of L[j,m] U[m,k], j = column of P's row r.     grid: k, r
+__kernel void lu_matrix(__global const float *p, __global const float *lower, __global const float *upper, __global const float *s,
+                        __global const float *sign, __global float *w, int c)
+{
+    const int r = get_global_id(1);
+    if (r >= c) return;
+    const int j = lu_column(p, r, c);
+    for (int k = get_global_id(0); k < c; k += get_global_size(0)) {
+        float sum = j <= k ? lu_upper(upper, s, sign, j, k, c) : 0.0f;
+        const int end = min(j, k + 1);
+        for (int m = 0; m < end; m++) sum = RHEO_FMA(lower[j * c + m], lu_upper(upper, s, sign, m, k, c), sum);
+        w[r * c + k] = sum;
+    }
+}
+
+// From dM = P^T dW: dL = strict lower of dM U^T, dU = strict upper of L^T dM, ds = diag(L^T dM) diag(U).     grid: b, a
+__kernel void lu_matrix_backward(__global const float *lower, __global const float *upper, __global const float *s,
+                                 __global const float *sign, __global const float *dm, __global float *dlower, __global float *dupper,
+                                 __global float *ds, int c)
+{
+    const int a = get_global_id(1);
+    if (a >= c) return;
+    for (int b = get_global_id(0); b < c; b += get_global_size(0)) {
+        float dl = 0.0f, du = 0.0f;
+        if (a > b)
+            for (int k = b; k < c; k++) dl = RHEO_FMA(dm[a * c + k], lu_upper(upper, s, sign, b, k, c), dl);
+        else {
+            du = dm[a * c + b];
+            for (int j = a + 1; j < c; j++) du = RHEO_FMA(lower[j * c + a], dm[j * c + b], du);
+        }
+        dlower[a * c + b] = dl;
+        dupper[a * c + b] = a < b ? du : 0.0f;
+        if (a == b) ds[a] = du * lu_upper(upper, s, sign, a, a, c);
+    }
+}
+
+// x = y U^{-1} L^{-1} P^T for blocks of rows, solved side by side: lane = row within its block. `t` [blocks, C, rows of a block]
+// is scratch.     grid: one group a block (CPU: a work-item walks several)
+#if RHEO_CPU
+#define LU_ROWS VEC
+typedef floatv lu_rows;
+#define LU_LOAD(k) vloadv(0, t + (k) * LU_ROWS)
+#define LU_STORE(v, k) vstorev(v, 0, t + (k) * LU_ROWS)
+#else
+#define LU_ROWS 64
+typedef float lu_rows;
+#define LU_LOAD(k) t[(k) * LU_ROWS + (int)get_local_id(0)]
+#define LU_STORE(v, k) t[(k) * LU_ROWS + (int)get_local_id(0)] = (v)
+#endif
+
+static void lu_substitute(__global const float *lower, __global const float *upper, __global const float *s,
+                          __global const float *sign, __global float *t, int c)
+{
+    for (int j = 0; j < c; j++) {
+        const lu_rows v = LU_LOAD(j) * (sign[j] * exp(-s[j]));
+        LU_STORE(v, j);
+        for (int k = j + 1; k < c; k++) LU_STORE(LU_LOAD(k) - v * upper[j * c + k], k);
+    }
+    for (int j = c - 1; j > 0; j--) {
+        const lu_rows v = LU_LOAD(j);
+        for (int k = 0; k < j; k++) LU_STORE(LU_LOAD(k) - v * lower[j * c + k], k);
+    }
+}
+
+#if RHEO_CPU
+__attribute__((reqd_work_group_size(1, 1, 1)))
+#endif
+__kernel void lu_solve(__global const float *y, __global const float *p, __global const float *lower, __global const float *upper,
+                       __global const float *s, __global const float *sign, __global float *scratch, __global float *x, int rows, int c)
+{
+    const int blocks = (rows + LU_ROWS - 1) / LU_ROWS;
+    for (int block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
+        __global float *t = scratch + (size_t)block * c * LU_ROWS;
+        const int first = block * LU_ROWS;
+#if RHEO_CPU
+        const int count = min(LU_ROWS, rows - first);
+        for (int lane = 0; lane < LU_ROWS; lane++)
+            for (int k = 0; k < c; k++) t[k * LU_ROWS + lane] = lane < count ? y[(size_t)(first + lane) * c + k] : 0.0f;
+        lu_substitute(lower, upper, s, sign, t, c);
+        for (int r = 0; r < c; r++) {
+            const int j = lu_column(p, r, c);
+            for (int lane = 0; lane < count; lane++) x[(size_t)(first + lane) * c + r] = t[j * LU_ROWS + lane];
+        }
+#else
+        const int row = first + (int)get_local_id(0);
+        for (int k = 0; k < c; k++) LU_STORE(row < rows ? y[(size_t)row * c + k] : 0.0f, k);
+        lu_substitute(lower, upper, s, sign, t, c);
+        for (int r = 0; r < c; r++) {
+            const int j = lu_column(p, r, c);
+            if (row < rows) x[(size_t)row * c + r] = LU_LOAD(j);
+        }
+#endif
+    }
+}

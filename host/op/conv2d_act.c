@@ -1,0 +1,83 @@
+/* y = act((conv2d(x, w) + b) exp(a)), b and a one number an output channel: a convolution whose store does what
+ * affine_act would (flows 1.5). Only rewriting makes it, after gradients are taken. */
+#include "op/conv2d.h"
+
+#include <math.h>
+
+#include "op/common.h"
+#include "op/ops.h"
+
+typedef struct act_attr { rheo_conv2d_attr conv; int32_t act; } act_attr;
+
+static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
+{
+    const act_attr *a = n->attr;
+    const rheo_shape w = n->in_spec[1].shape, channels = rheo_vector(w.c);
+    n->n_out = 1;
+    n->out[0].type = RHEO_F32;
+    for (int i = 0; i < n->n_in; i++)
+        if (!rheo_check_type(g, n, i, RHEO_F32)) return false;
+    for (int i = 2; i < 4; i++) {
+        if (rheo_same_shape(n->in_spec[i].shape, channels)) continue;
+        rheo_graph_fail(g, "conv2d_act: %s is " RHEO_SHAPE_TEXT ", expected one number for each of %lld channels", i == 2 ? "b" : "a",
+                        RHEO_SHAPE_LIST(n->in_spec[i].shape), (long long)channels.c);
+        return false;
+    }
+    return rheo_conv2d_shape(g, "conv2d_act", n->in_spec[0].shape, w, a->conv, &n->out[0].shape);
+}
+
+static rheo_conv describe(const rheo_node *n)
+{
+    return rheo_conv2d_describe(n->in_spec[0].shape, n->in_spec[1].shape, ((const act_attr *)n->attr)->conv);
+}
+
+static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
+{
+    const rheo_conv c = describe(n);
+    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), ((const act_attr *)n->attr)->act };
+    return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
+}
+
+static size_t conv2d_act_workspace(const rheo_node *n, const rheo_device_facts *dev)
+{
+    const rheo_conv c = describe(n);
+    return rheo_conv_workspace(&c, dev);
+}
+
+static rheo_cost conv2d_act_cost(const rheo_node *n)
+{
+    const rheo_conv c = describe(n);
+    return rheo_conv2d_cost(&c);
+}
+
+static void conv2d_act_reference(const rheo_node *n, const double *const *in, double *const *out)
+{
+    const rheo_conv c = describe(n);
+    const int32_t act = ((const act_attr *)n->attr)->act;
+    rheo_conv2d_reference(&c, in[0], in[1], out[0]);
+    for (int64_t k = 0; k < rheo_count(n->out[0].shape); k++) {
+        const double y = (out[0][k] + in[2][k % c.o]) * exp(in[3][k % c.o]);
+        out[0][k] = act && y < 0 ? 0 : y;
+    }
+}
+
+#define SAMPLE(n, h, w, i, o, k, pad, dilation, act)                                                                             \
+    { .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, i), RHEO_SPEC_F32(k, k, i, o), RHEO_SPEC_F32(1, 1, 1, o), RHEO_SPEC_F32(1, 1, 1, o) }, \
+      .fill = { { 0 }, { 0 }, { 0 }, { 0.2, 0, 0 } }, .attr = &(const act_attr){ { pad, dilation }, act }, .attr_bytes = sizeof(act_attr) }
+static const rheo_op_sample samples[] = {
+    SAMPLE(1, 1, 1, 1, 1, 1, 0, 1, 0),   SAMPLE(2, 5, 7, 2, 33, 3, 1, 1, 1),  SAMPLE(1, 6, 5, 64, 6, 3, 1, 1, 0),
+    SAMPLE(1, 6, 5, 64, 12, 3, 1, 1, 1), SAMPLE(2, 3, 5, 33, 64, 1, 0, 1, 1), SAMPLE(1, 9, 9, 3, 31, 3, 2, 2, 0),
+    SAMPLE(1, 7, 11, 12, 65, 1, 0, 1, 0),
+};
+
+/* 24: the convolution's 16, magnified where exp(a) is large beside the rest, and 3 ulp of exp. */
+const rheo_op rheo_op_conv2d_act = {
+    .name = "conv2d_act", .flags = RHEO_OP_NO_GRADIENT, .infer = conv2d_act_infer, .launch = conv2d_act_launch,
+    .workspace = conv2d_act_workspace, .cost = conv2d_act_cost, .reference = conv2d_act_reference, RHEO_SAMPLES(samples), .tolerance = 24,
+};
+
+rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value a, int pad, int dilation, int relu)
+{
+    const act_attr attr = { { pad, dilation }, relu };
+    return rheo_apply(g, &rheo_op_conv2d_act, 4, (const rheo_value[]){ x, w, b, a }, &attr, sizeof attr);
+}

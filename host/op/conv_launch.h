@@ -1,0 +1,32 @@
+/* Convolutions and matrix products as the kernels of cl/conv2d.cl see them: which to launch, on what grid, with how
+ * much workspace. The ops describe their product here and know no kernel. */
+#ifndef RHEO_OP_CONV_LAUNCH_H
+#define RHEO_OP_CONV_LAUNCH_H
+
+#include "graph/op.h"
+
+/* y[p, o] = sum over k of patch[p, k] w[k, o], batch times: x [n,h,w,i], y [n,oh,ow,o], window kh x kw whose first tap
+ * reads pad_h, pad_w before the output's position. The batch's tensors follow one another. */
+typedef struct rheo_conv {
+    int64_t batch, n, h, w, i, o, oh, ow, kh, kw, pad_h, pad_w, dilation;
+    /* w[tap, i, o] lies at base + tap s_tap + i s_in + o s_out */
+    int64_t base, s_tap, s_in, s_out;
+} rheo_conv;
+
+typedef struct rheo_epilogue {
+    cl_mem b, a;             /* [o] each */
+    int act;                 /* -1: none of it; y = act((y + b) exp(a)), act 0 nothing, 1 relu */
+} rheo_epilogue;
+
+enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */
+
+size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
+/* `work` holds rheo_conv_workspace floats from element 0 on; epilogue may be NULL. */
+rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
+                             rheo_error *err);
+
+/* dw[k, o] = sum over p of patch[p, k] dy[p, o]; strides of w are not read: dw is dense. */
+size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev);
+rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* The table of all operations: what is here is tested, gradient-checked, benchmarked and verifiable by `rheo doctor`. */
+#ifndef RHEO_OP_TABLE_H
+#define RHEO_OP_TABLE_H
+
+#include "graph/op.h"
+#include "op/ops.h"
+
+/* An op is a `const rheo_op rheo_op_<name>` in host/op/ and a row here. */
+#define RHEO_OPS(X)                                                                                               \
+    X(table_f32) X(table_u32)                                                                                     \
+    X(neg) X(exp) X(log) X(sqrt) X(reciprocal) X(square) X(abs) X(sign) X(step) X(relu) X(elu) X(tanh) X(sigmoid) \
+    X(softplus) X(log_sigmoid) X(isfinite) X(floor) X(affine) X(to_float) X(add_u32)                                       \
+    X(add) X(sub) X(mul) X(div) X(minimum) X(maximum) X(relu_backward) X(elu_backward) X(affine_act)              \
+    X(broadcast) X(sum) X(max) X(max_mask) X(softmax) X(logsumexp)                                               \
+    X(affine_inverse) X(affine_act_backward) X(coupling) X(coupling_backward) X(coupling_inverse)                 \
+    X(lu_matrix) X(lu_matrix_backward) X(lu_solve)                                                \
+    X(slice) X(pad) X(concat) X(transpose) X(squeeze) X(unsqueeze) X(gather) X(scatter_add) X(pack)               \
+    X(triangle) X(diagonal) X(diagonal_matrix) X(solve_triangular) X(gaussian_logp)                               \
+    X(uniform) X(uniform16) X(normal) X(adam) X(ema) X(norm2)
+
+#define RHEO_OP_DECLARE(name) extern const rheo_op rheo_op_##name;
+RHEO_OPS(RHEO_OP_DECLARE)
+#undef RHEO_OP_DECLARE
+
+extern const rheo_op *const rheo_ops[];
+extern const int rheo_op_count;
+
+#endif

@@ -1,0 +1,36 @@
+/* For the tests that run graphs: a device, reproducible contents, and one op run on a device or in double. */
+#ifndef RHEO_TESTS_SUPPORT_H
+#define RHEO_TESTS_SUPPORT_H
+
+#include "graph/op.h"
+#include "graph/plan.h"
+#include "graph/state.h"
+#include "op/ops.h"
+
+/* The device that RHEO_TEST_DEVICE names, or the default one; fails the test where there is none. */
+rheo_device *test_device(void);
+
+/* Contents as `fill` asks (graph/op.h), exact in float32 or uint32. Normals keep 0.01 away from 0, where some functions
+ * have a kink. */
+void test_fill(rheo_sample_fill fill, rheo_shape shape, uint64_t seed, double *out);
+
+/* A storage of n values, bound as its state is; contents as doubles whatever the type and place. */
+int test_storage(rheo_state *s, rheo_type type, int64_t count, const double *contents);
+void test_read(rheo_state *s, int storage, double *out);
+void test_write(rheo_state *s, int storage, const double *contents);
+
+/* Compiles the graph and runs it once; fails the test on any error. */
+void test_run(rheo_graph *g, rheo_state *s);
+void test_run_with(rheo_graph *g, rheo_state *s, const rheo_plan_options *options);
+
+/* Runs op on a sample with contents from seed; on dev, or in double where dev is NULL. out[k] receives malloced arrays of
+ * count[k] values. options may be NULL. */
+typedef struct test_result {
+    int n_out;
+    int64_t count[RHEO_MAX_OUT];
+    double *out[RHEO_MAX_OUT];
+} test_result;
+test_result test_op(const rheo_op *op, const rheo_op_sample *sample, rheo_device *dev, uint64_t seed, const rheo_plan_options *options);
+void test_result_free(test_result *r);
+
+#endif
