@@ -1,0 +1,52 @@
+/* Actnorm (flows 1.1): y = (x + b) exp(a) per channel, a = 3 l, logdet = H W sum(a). The factor 3 multiplies the learning
+ * rate of l. Initialised so that the first batch comes out with mean 0 and deviation 1 in every channel. */
+#include "flow/layer.h"
+
+typedef struct rheo_actnorm {
+    rheo_flow flow;
+    int bias, log_scale;
+} rheo_actnorm;
+
+static const float factor = 3, floor_deviation = 1e-6f;
+
+static rheo_value scale_of(rheo_build *b, const rheo_actnorm *f)
+{
+    return rheo_affine(b->g, rheo_param_value(b, f->log_scale), factor, 0);
+}
+
+static void actnorm_initialise(rheo_build *b, const rheo_actnorm *f, rheo_value x)
+{
+    rheo_graph *g = b->g;
+    const int everywhere = RHEO_AXIS_N | RHEO_AXIS_H | RHEO_AXIS_W;
+    const rheo_value bias = rheo_neg(g, rheo_mean(g, x, everywhere));
+    const rheo_value deviation = rheo_sqrt(g, rheo_mean(g, rheo_square(g, rheo_add(g, x, bias)), everywhere));
+    rheo_param_set(b, f->bias, bias);
+    rheo_param_set(b, f->log_scale, rheo_affine(g, rheo_log(g, rheo_affine(g, deviation, 1, floor_deviation)), -1 / factor, 0));
+}
+
+static void actnorm_forward(rheo_build *b, const rheo_flow *flow, rheo_value x, rheo_value *y, rheo_value *logdet)
+{
+    const rheo_actnorm *f = (const rheo_actnorm *)flow;
+    const rheo_shape s = rheo_shape_of(b->g, x);
+    if (b->initialise) actnorm_initialise(b, f, x);
+    const rheo_value a = scale_of(b, f);
+    *y = rheo_affine_act(b->g, x, rheo_param_value(b, f->bias), a, 0);
+    *logdet = rheo_affine(b->g, rheo_sum(b->g, a, RHEO_AXIS_C), (float)(s.h * s.w), 0);
+}
+
+static rheo_value actnorm_inverse(rheo_build *b, const rheo_flow *flow, rheo_value y)
+{
+    const rheo_actnorm *f = (const rheo_actnorm *)flow;
+    return rheo_affine_inverse(b->g, y, rheo_param_value(b, f->bias), scale_of(b, f));
+}
+
+static const rheo_flow_type actnorm = { .name = "actnorm", .forward = actnorm_forward, .inverse = actnorm_inverse };
+
+rheo_flow *rheo_actnorm_create(rheo_params *p, int64_t channels)
+{
+    rheo_actnorm *f = rheo_flow_new(p, &actnorm, sizeof *f);
+    if (!f) return NULL;
+    f->bias = rheo_params_add(p, "bias", rheo_vector(channels), RHEO_INIT_CONSTANT, 0);
+    f->log_scale = rheo_params_add(p, "log_scale", rheo_vector(channels), RHEO_INIT_CONSTANT, 0);
+    return &f->flow;
+}

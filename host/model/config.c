@@ -1,0 +1,54 @@
+#include "model/config.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallback, int64_t least, int64_t most, int64_t *out, rheo_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, name);
+    if (!item) {
+        *out = fallback;
+        return cJSON_AddNumberToObject(config, name, (double)fallback) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    }
+    if (!cJSON_IsNumber(item) || item->valuedouble != floor(item->valuedouble))
+        return rheo_fail(err, RHEO_EINVAL, "%s: expected a whole number", name);
+    if (item->valuedouble < (double)least || item->valuedouble > (double)most)
+        return rheo_fail(err, RHEO_EINVAL, "%s: found %.0f, expected %lld to %lld", name, item->valuedouble, (long long)least, (long long)most);
+    *out = (int64_t)item->valuedouble;
+    return RHEO_OK;
+}
+
+rheo_status rheo_config_choice(cJSON *config, const char *name, const char *const *words, int fallback, int *out, rheo_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, name);
+    if (!item) {
+        *out = fallback;
+        return cJSON_AddStringToObject(config, name, words[fallback]) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    }
+    char list[160] = "";
+    for (int k = 0; words[k]; k++) {
+        if (cJSON_IsString(item) && strcmp(item->valuestring, words[k]) == 0) {
+            *out = k;
+            return RHEO_OK;
+        }
+        if (strlen(list) + strlen(words[k]) + 3 < sizeof list) {
+            if (k) strcat(list, ", ");
+            strcat(list, words[k]);
+        }
+    }
+    return rheo_fail(err, RHEO_EINVAL, "%s: found %s, expected one of %s", name, cJSON_IsString(item) ? item->valuestring : "no text", list);
+}
+
+rheo_status rheo_config_check(const cJSON *config, const char *model, const char *const *names, rheo_error *err)
+{
+    if (!cJSON_IsObject(config)) return rheo_fail(err, RHEO_EFORMAT, "%s: the configuration is not a JSON object", model);
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, config)
+    {
+        bool known = false;
+        for (int k = 0; names[k] && !known; k++) known = strcmp(item->string, names[k]) == 0;
+        if (!known) return rheo_fail(err, RHEO_EINVAL, "%s: no option '%s'", model, item->string);
+    }
+    return RHEO_OK;
+}

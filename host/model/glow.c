@@ -1,0 +1,262 @@
+/* Glow (Kingma and Dhariwal 2018; flows 2): L levels of squeeze, K steps of [actnorm, permutation, coupling], and a split
+ * whose second half gets a Gaussian prior predicted from the first; a learned Gaussian prior at the top.
+ * Vectors are 1x1 images: one level, no squeeze, 1x1 conditioners, no dequantisation. */
+#include "model/glow.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/philox.h"
+#include "flow/flow.h"
+#include "model/config.h"
+#include "net/coupling_net.h"
+
+enum { MAX_LEVELS = RHEO_GLOW_MAX_LEVELS, MAX_DEPTH = 256, LAYERS = 3 };
+enum { CONV1X1, SHUFFLE, REVERSE };
+
+typedef struct rheo_glow_level {
+    int64_t h, w, c;                    /* inside the level, after its squeeze */
+    rheo_flow *layer[MAX_DEPTH][LAYERS];
+    rheo_conv_layer prior;              /* of the half split off; at the last level of the whole */
+} rheo_glow_level;
+
+typedef struct rheo_glow {
+    rheo_model model;
+    int64_t levels, depth, width, bits;
+    int coupling, permutation, padding;
+    bool image;
+    rheo_glow_level level[MAX_LEVELS];
+} rheo_glow;
+
+/* ---- creation ------------------------------------------------------------------------------------- */
+
+static void glow_destroy(rheo_model *model)
+{
+    rheo_glow *m = (rheo_glow *)model;
+    if (!m) return;
+    for (int64_t i = 0; i < MAX_LEVELS; i++)
+        for (int64_t k = 0; k < MAX_DEPTH; k++)
+            for (int j = 0; j < LAYERS; j++) rheo_flow_destroy(m->level[i].layer[k][j]);
+    rheo_params_destroy(m->model.params);
+    free(m);
+}
+
+static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
+{
+    static const char *const names[] = { "levels", "depth", "width", "bits", "coupling", "permutation", "padding", NULL };
+    static const char *const couplings[] = { "additive", "affine", NULL }, *const permutations[] = { "conv1x1", "shuffle", "reverse", NULL },
+                      *const paddings[] = { "zero", "edge", NULL };
+    const rheo_data_shape *d = &m->model.data;
+    int64_t most = 1;
+    while (m->image && most < MAX_LEVELS && d->h % (2 << most) == 0 && d->w % (2 << most) == 0) most++;
+    if (m->image && (d->h % 2 || d->w % 2))
+        return rheo_fail(err, RHEO_EINVAL, "glow: images of %lldx%lld, expected even height and width", (long long)d->h, (long long)d->w);
+    if (!m->image && d->c < 2) return rheo_fail(err, RHEO_EINVAL, "glow: vectors of 1 number, expected at least 2");
+    rheo_status st = rheo_config_check(config, "glow", names, err);
+    if (!st) st = rheo_config_integer(config, "levels", most < 3 ? most : 3, 1, most, &m->levels, err);
+    if (!st) st = rheo_config_integer(config, "depth", m->image ? 8 : 12, 1, MAX_DEPTH, &m->depth, err);
+    if (!st) st = rheo_config_integer(config, "width", m->image ? 128 : 64, 1, 4096, &m->width, err);
+    if (!st) st = rheo_config_integer(config, "bits", 8, 1, 8, &m->bits, err);
+    if (!st) st = rheo_config_choice(config, "coupling", couplings, 1, &m->coupling, err);
+    if (!st) st = rheo_config_choice(config, "permutation", permutations, CONV1X1, &m->permutation, err);
+    if (!st) st = rheo_config_choice(config, "padding", paddings, 0, &m->padding, err);
+    return st;
+}
+
+static bool create_step(rheo_glow *m, rheo_glow_level *level, int64_t step, uint64_t seed)
+{
+    rheo_params *p = m->model.params;
+    const rheo_coupling_options options = { .affine = m->coupling, .width = m->width, .kernel = m->image ? 3 : 1, .edge = m->padding };
+    rheo_flow **layer = level->layer[step];
+    rheo_params_enter(p, "step%lld", (long long)step);
+    rheo_params_enter(p, "actnorm");
+    layer[0] = rheo_actnorm_create(p, level->c);
+    rheo_params_leave(p);
+    rheo_params_enter(p, m->permutation == CONV1X1 ? "conv1x1" : "permutation");
+    layer[1] = m->permutation == CONV1X1 ? rheo_conv1x1_create(p, level->c, seed)
+                                         : rheo_permutation_create(p, level->c, m->permutation == SHUFFLE, seed);
+    rheo_params_leave(p);
+    rheo_params_enter(p, "coupling");
+    layer[2] = rheo_coupling_create(p, level->c, &options);
+    rheo_params_leave(p);
+    rheo_params_leave(p);
+    return layer[0] && layer[1] && layer[2];
+}
+
+static bool create_layers(rheo_glow *m, uint64_t seed)
+{
+    rheo_params *p = m->model.params;
+    rheo_data_shape s = m->model.data;
+    for (int64_t i = 0; i < m->levels; i++) {
+        rheo_glow_level *level = &m->level[i];
+        const bool last = i + 1 == m->levels;
+        if (m->image) s = (rheo_data_shape){ s.h / 2, s.w / 2, 4 * s.c, s.bytes };
+        level->h = s.h;
+        level->w = s.w;
+        level->c = s.c;
+        rheo_params_enter(p, "level%lld", (long long)i);
+        for (int64_t k = 0; k < m->depth; k++)
+            if (!create_step(m, level, k, seed)) return false;
+        if (!last) s.c /= 2;
+        level->prior = rheo_conv_zero_create(p, "prior", last ? 2 * s.c : s.c, 2 * s.c, m->image ? 3 : 1, m->padding);
+        rheo_params_leave(p);
+    }
+    return rheo_params_ok(p);
+}
+
+static rheo_status glow_create(cJSON *config, rheo_data_shape data, uint64_t seed, rheo_model **out, rheo_error *err)
+{
+    rheo_glow *m = calloc(1, sizeof *m);
+    if (!m) return rheo_fail(err, RHEO_ENOMEM, "glow: out of memory");
+    m->model.type = &rheo_model_glow;
+    m->model.data = data;
+    m->image = data.bytes;
+    m->model.params = rheo_params_create();
+    rheo_status st = m->model.params ? read_config(m, config, err) : rheo_fail(err, RHEO_ENOMEM, "glow: out of memory");
+    if (!st && !create_layers(m, seed)) st = rheo_fail(err, RHEO_ENOMEM, "glow: out of memory");
+    if (!st) {
+        *out = &m->model;
+        m = NULL;
+    }
+    glow_destroy(&m->model);
+    return st;
+}
+
+/* ---- priors ------------------------------------------------------------------------------------------ */
+
+typedef struct rheo_gaussian { rheo_value mean, log_deviation; } rheo_gaussian;
+
+static rheo_value channels_from(rheo_graph *g, rheo_value x, int64_t first, int64_t count)
+{
+    const rheo_shape s = rheo_shape_of(g, x);
+    return rheo_slice(g, x, RHEO_SHAPE(0, 0, 0, first), RHEO_SHAPE(s.n, s.h, s.w, count));
+}
+
+/* Every second channel of h, from `which` on. */
+static rheo_value every_second(rheo_graph *g, rheo_value h, int which)
+{
+    const rheo_shape s = rheo_shape_of(g, h), pairs = { s.n, s.h * s.w, s.c / 2, 2 };
+    const rheo_value one = rheo_slice(g, rheo_reshape(g, h, pairs), RHEO_SHAPE(0, 0, 0, which), RHEO_SHAPE(pairs.n, pairs.h, pairs.w, 1));
+    return rheo_reshape(g, one, RHEO_SHAPE(s.n, s.h, s.w, s.c / 2));
+}
+
+/* Of what is split off, from what stays: mean and log deviation interleaved. At the top (z1 none) from zeros, in halves. */
+static rheo_gaussian prior_of(rheo_build *b, const rheo_glow *m, int64_t i, rheo_value z1)
+{
+    rheo_graph *g = b->g;
+    const rheo_glow_level *level = &m->level[i];
+    char scope[32];
+    snprintf(scope, sizeof scope, "level%lld.prior", (long long)i);
+    rheo_name_scope(g, scope);
+    if (i + 1 < m->levels) {
+        const rheo_value h = rheo_conv_layer_apply(b, &level->prior, z1);
+        return (rheo_gaussian){ every_second(g, h, 0), every_second(g, h, 1) };
+    }
+    const rheo_value h = rheo_conv_layer_apply(b, &level->prior, rheo_constant(g, RHEO_SHAPE(1, level->h, level->w, 2 * level->c), 0));
+    return (rheo_gaussian){ channels_from(g, h, 0, level->c), channels_from(g, h, level->c, level->c) };
+}
+
+/* ---- encoding and decoding ------------------------------------------------------------------------------ */
+
+/* Bytes to the continuous x in [-1/2, 1/2): (v' + u) / K - 1/2 with K = 2^bits, v' = floor(v / 2^(8 - bits)). */
+static rheo_value dequantise(rheo_build *b, const rheo_glow *m, rheo_value v, rheo_value key)
+{
+    rheo_graph *g = b->g;
+    const float step = (float)(1 << (8 - m->bits)), levels = (float)(1 << m->bits);
+    rheo_name_scope(g, "dequantise");
+    const rheo_value q = m->bits == 8 ? v : rheo_floor(g, rheo_affine(g, v, 1 / step, 0));
+    const rheo_value u = rheo_uniform16(g, key, rheo_shape_of(g, v), RHEO_FOR_DEQUANTISE, 0);
+    return rheo_affine(g, rheo_add(g, q, u), 1 / levels, -0.5f);
+}
+
+static rheo_value steps_forward(rheo_build *b, const rheo_glow *m, const rheo_glow_level *level, rheo_value z, rheo_value *logdet)
+{
+    for (int64_t k = 0; k < m->depth; k++)
+        for (int j = 0; j < LAYERS; j++) {
+            rheo_value ld = RHEO_NONE;
+            rheo_flow_apply(b, level->layer[k][j], z, &z, &ld);
+            *logdet = rheo_logdet_add(b->g, *logdet, ld);
+        }
+    return z;
+}
+
+rheo_value rheo_glow_encode(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value *codes)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_graph *g = b->g;
+    rheo_value logp = RHEO_NONE, z = x;
+    for (int64_t i = 0; i < m->levels; i++) {
+        const rheo_glow_level *level = &m->level[i];
+        const bool last = i + 1 == m->levels;
+        if (m->image) z = rheo_squeeze(g, z);
+        z = steps_forward(b, m, level, z, &logp);
+        const rheo_value kept = last ? RHEO_NONE : channels_from(g, z, 0, level->c / 2);
+        const rheo_value off = last ? z : channels_from(g, z, level->c / 2, level->c / 2);
+        const rheo_gaussian p = prior_of(b, m, i, kept);
+        logp = rheo_logdet_add(g, logp, rheo_gaussian_logp(g, off, p.mean, p.log_deviation));
+        if (codes) codes[i] = rheo_mul(g, rheo_sub(g, off, p.mean), rheo_exp(g, rheo_neg(g, p.log_deviation)));
+        z = kept;
+    }
+    return logp;
+}
+
+rheo_value rheo_glow_decode(rheo_build *b, const rheo_model *model, const rheo_value *codes)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_graph *g = b->g;
+    rheo_value z = RHEO_NONE;
+    for (int64_t i = m->levels - 1; i >= 0; i--) {
+        const rheo_glow_level *level = &m->level[i];
+        const rheo_gaussian p = prior_of(b, m, i, z);
+        const rheo_value off = rheo_add(g, p.mean, rheo_mul(g, rheo_exp(g, p.log_deviation), codes[i]));
+        z = i + 1 == m->levels ? off : rheo_concat(g, 3, 2, (const rheo_value[]){ z, off });
+        for (int64_t k = m->depth - 1; k >= 0; k--)
+            for (int j = LAYERS - 1; j >= 0; j--) z = rheo_flow_invert(b, level->layer[k][j], z);
+        if (m->image) z = rheo_unsqueeze(g, z);
+    }
+    return z;
+}
+
+/* ---- what a model brings ----------------------------------------------------------------------------------- */
+
+static rheo_value glow_loss(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    const rheo_data_shape *d = &model->data;
+    const double constant = m->image ? (double)(d->h * d->w * d->c * m->bits) * log(2.0) : 0;      /* D ln K */
+    const rheo_value logp = rheo_glow_encode(b, model, m->image ? dequantise(b, m, x, key) : x, NULL);
+    return rheo_affine(b->g, logp, -1, (float)constant);
+}
+
+static rheo_value glow_round_trip(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_value codes[MAX_LEVELS];
+    if (m->image) x = dequantise(b, m, x, key);
+    rheo_glow_encode(b, model, x, codes);
+    const rheo_value difference = rheo_sub(b->g, x, rheo_glow_decode(b, model, codes));
+    return rheo_max(b->g, rheo_abs(b->g, difference), RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
+}
+
+static rheo_value glow_sample(rheo_build *b, const rheo_model *model, int64_t n, rheo_value key, rheo_value temperature)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_graph *g = b->g;
+    rheo_value codes[MAX_LEVELS];
+    for (int64_t i = 0; i < m->levels; i++) {
+        const rheo_glow_level *level = &m->level[i];
+        const int64_t c = i + 1 == m->levels ? level->c : level->c / 2;
+        codes[i] = rheo_mul(g, rheo_normal(g, key, RHEO_SHAPE(n, level->h, level->w, c), RHEO_FOR_START, (uint32_t)i), temperature);
+    }
+    const rheo_value x = rheo_glow_decode(b, model, codes);
+    if (!m->image) return x;
+    const float levels = (float)(1 << m->bits), step = (float)(1 << (8 - m->bits));
+    const rheo_value q = rheo_floor(g, rheo_affine(g, x, levels, levels / 2));
+    const rheo_value low = rheo_constant(g, RHEO_SHAPE(1, 1, 1, 1), 0), high = rheo_constant(g, RHEO_SHAPE(1, 1, 1, 1), 255);
+    return rheo_minimum(g, rheo_maximum(g, rheo_affine(g, q, step, 0), low), high);
+}
+
+const rheo_model_type rheo_model_glow = {
+    .name = "glow", .create = glow_create, .destroy = glow_destroy, .loss = glow_loss, .round_trip = glow_round_trip, .sample = glow_sample,
+};

@@ -1,0 +1,12 @@
+#include "model/model.h"
+
+#include <string.h>
+
+static const rheo_model_type *const models[] = { &rheo_model_glow };      /* add a model here */
+
+const rheo_model_type *rheo_model_find(const char *name)
+{
+    for (size_t k = 0; k < sizeof models / sizeof *models; k++)
+        if (strcmp(models[k]->name, name) == 0) return models[k];
+    return NULL;
+}
