@@ -1,0 +1,214 @@
+#include "data/dataset.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/file.h"
+#include "base/philox.h"
+#include "data/idx.h"
+#include "data/toy.h"
+
+/* Splits and toys are part of what a data set is, so their seeds are constants and not the run's. */
+#define SPLIT_SEED 0x7268656F73706C74u
+#define TOY_SEED 0x7268656F746F7973u
+#define VALID_LIMIT 5000u
+
+/* Places with a name of their own. */
+static const struct { const char *name, *folder, *package; } known_folder[] = {
+    { "fashion-mnist", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist" },
+};
+enum { KNOWN_FOLDERS = sizeof known_folder / sizeof *known_folder };
+
+/* Points of each split of a toy, and the index of its first. */
+static const struct { uint32_t first, count; } toy_part[RHEO_SPLITS] = { { 0, 200000 }, { 1u << 30, 5000 }, { 1u << 31, 50000 } };
+
+const char *rheo_split_name(rheo_split split)
+{
+    static const char *const name[RHEO_SPLITS] = { "train", "valid", "test" };
+    return name[split];
+}
+
+static void free_rows(rheo_rows *rows)
+{
+    free(rows->images);
+    free(rows->vectors);
+    free(rows->labels);
+    *rows = (rheo_rows){ .count = 0 };
+}
+
+void rheo_dataset_close(rheo_dataset *data)
+{
+    if (!data) return;
+    for (int k = 0; k < RHEO_SPLITS; k++) free_rows(&data->split[k]);
+    free(data->name);
+    free(data);
+}
+
+/* ---- images ------------------------------------------------------------------------------------------------ */
+
+/* Moves a tenth of the rows, 5,000 at most, from `train` to `valid`: those a fixed shuffle of all rows puts first. */
+static rheo_status split_off(rheo_rows *train, rheo_rows *valid, size_t row_bytes, rheo_error *err)
+{
+    const uint32_t n = train->count;
+    const uint32_t tenth = n / 10 ? n / 10 : 1;
+    const uint32_t held = tenth < VALID_LIMIT ? tenth : VALID_LIMIT;
+    uint32_t *order = malloc(n * sizeof *order);
+    uint8_t *chosen = calloc(n, 1);
+    rheo_status st = RHEO_OK;
+    *valid = (rheo_rows){ .images = malloc(held * row_bytes), .labels = train->labels ? malloc(held) : NULL };
+    if (!order || !chosen || !valid->images || (train->labels && !valid->labels)) {
+        st = rheo_fail(err, RHEO_ENOMEM, "no memory for %u validation images", held);
+        goto done;
+    }
+    for (uint32_t i = 0; i < n; i++) order[i] = i;
+    rheo_shuffle(order, n, SPLIT_SEED, 0);
+    for (uint32_t i = 0; i < held; i++) chosen[order[i]] = 1;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        rheo_rows *to = chosen[i] ? valid : train;
+        const uint32_t place = chosen[i] ? valid->count++ : kept++;
+        memmove(to->images + place * row_bytes, train->images + i * row_bytes, row_bytes);
+        if (train->labels) to->labels[place] = train->labels[i];
+    }
+    train->count = kept;
+done:
+    free(order);
+    free(chosen);
+    return st;
+}
+
+static void fingerprint_images(rheo_rows *rows, size_t row_bytes)
+{
+    uLong crc = crc32_z(0, rows->images, rows->count * row_bytes);
+    if (rows->labels) crc = crc32_z(crc, rows->labels, rows->count);
+    rows->fingerprint = (uint32_t)crc;
+}
+
+static rheo_status load_folder(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
+{
+    rheo_rows *train = &data->split[RHEO_SPLIT_TRAIN], *valid = &data->split[RHEO_SPLIT_VALID], *test = &data->split[RHEO_SPLIT_TEST];
+    rheo_status st = RHEO_OK;
+    uint32_t h = 0, w = 0;
+    if (splits & (1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID)) {
+        st = rheo_idx_read_part(folder, "train", train, &data->h, &data->w, err);
+        if (!st && train->count < 2) st = rheo_fail(err, RHEO_EFORMAT, "%s: found 1 training image, expected at least 2", folder);
+        if (!st) st = split_off(train, valid, (size_t)data->h * data->w, err);
+    }
+    if (!st && splits & 1u << RHEO_SPLIT_TEST) {
+        st = rheo_idx_read_part(folder, "t10k", test, &h, &w, err);
+        if (!st && train->count && (h != data->h || w != data->w))
+            st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training",
+                           folder, h, w, data->h, data->w);
+        if (!st) {
+            data->h = h;
+            data->w = w;
+        }
+    }
+    if (st) return st;
+    data->kind = RHEO_DATA_IMAGES;
+    data->c = 1;
+    for (int k = 0; k < RHEO_SPLITS; k++) {
+        if (splits >> k & 1) fingerprint_images(&data->split[k], (size_t)data->h * data->w);
+        else free_rows(&data->split[k]);
+    }
+    return RHEO_OK;
+}
+
+/* ---- toys ----------------------------------------------------------------------------------------------------- */
+
+static rheo_status load_toy(rheo_dataset *data, const rheo_toy *toy, unsigned splits, rheo_error *err)
+{
+    data->kind = RHEO_DATA_VECTORS;
+    data->h = data->w = 1;
+    data->c = 2;
+    data->entropy = toy->entropy;
+    for (int k = 0; k < RHEO_SPLITS; k++) {
+        rheo_rows *rows = &data->split[k];
+        const uint32_t count = toy_part[k].count;
+        if (!(splits >> k & 1)) continue;
+        rows->vectors = malloc(2 * sizeof(float) * count);
+        if (!rows->vectors) return rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %u points", data->name, count);
+        rheo_toy_points(toy, TOY_SEED, toy_part[k].first, count, rows->vectors);
+        rows->count = count;
+        /* Of the name and split: the last bits of the points are those of the machine's sine and logarithm. */
+        rows->fingerprint = (uint32_t)crc32_z(crc32_z(0, (const Bytef *)toy->name, strlen(toy->name)), (const Bytef *)&"012"[k], 1);
+    }
+    return RHEO_OK;
+}
+
+/* ---- names ---------------------------------------------------------------------------------------------------- */
+
+/* Levenshtein distance of names up to 31 characters; longer ones are far from everything. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[32];
+    const size_t na = strlen(a), nb = strlen(b);
+    if (na > 31 || nb > 31) return 64;
+    for (unsigned j = 0; j <= nb; j++) row[j] = j;
+    for (unsigned i = 1; i <= na; i++) {
+        unsigned corner = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= nb; j++) {
+            const unsigned replaced = corner + (a[i - 1] != b[j - 1]);
+            const unsigned longer = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            corner = row[j];
+            row[j] = replaced < longer ? replaced : longer;
+        }
+    }
+    return row[nb];
+}
+
+/* Unknown names are answered with the nearest known one, if it is near, and all of them. */
+static rheo_status fail_unknown(const char *spec, rheo_error *err)
+{
+    char list[320] = "", near[80] = "", name[48];
+    unsigned best = 4;
+    size_t n = 0;
+    for (int k = 0; k < KNOWN_FOLDERS + rheo_toy_count; k++) {
+        const bool toy = k >= KNOWN_FOLDERS;
+        snprintf(name, sizeof name, "%s%s", toy ? "toy:" : "", toy ? rheo_toys[k - KNOWN_FOLDERS].name : known_folder[k].name);
+        const unsigned d = distance(spec, name), bare = toy ? distance(spec, name + 4) : d;
+        if (d < best || bare < best) {
+            best = d < bare ? d : bare;
+            snprintf(near, sizeof near, "; did you mean %s?", name);
+        }
+        if (n < sizeof list) n += (size_t)snprintf(list + n, sizeof list - n, "%s, ", name);
+    }
+    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of IDX files", spec, *near ? near : ".", list);
+}
+
+rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
+{
+    rheo_status st = RHEO_ENOMEM;
+    rheo_dataset *data = calloc(1, sizeof *data);
+    if (!data) goto done;
+    data->entropy = NAN;
+    data->name = rheo_path_join("", spec);
+    if (!data->name) goto done;
+    if (!strncmp(spec, "toy:", 4)) {
+        const rheo_toy *toy = rheo_toy_find(spec + 4);
+        st = toy ? load_toy(data, toy, splits, err) : fail_unknown(spec, err);
+        goto done;
+    }
+    const char *folder = spec;
+    for (int k = 0; k < KNOWN_FOLDERS; k++) {
+        if (strcmp(spec, known_folder[k].name)) continue;
+        folder = known_folder[k].folder;
+        if (rheo_folder_exists(folder)) continue;
+        st = rheo_fail(err, RHEO_EFILE, "%s: not in %s; install Debian's package %s, or give a folder that holds its IDX files",
+                       spec, folder, known_folder[k].package);
+        goto done;
+    }
+    st = rheo_folder_exists(folder) ? load_folder(data, folder, splits, err) : fail_unknown(spec, err);
+done:
+    if (st) {
+        rheo_fail(err, st, "%s: out of memory", spec);
+        rheo_dataset_close(data);
+        return st;
+    }
+    *out = data;
+    return RHEO_OK;
+}

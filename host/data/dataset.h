@@ -1,0 +1,37 @@
+/* Data sets in memory: bytes of images or vectors of floats, in three splits. */
+#ifndef RHEO_DATA_DATASET_H
+#define RHEO_DATA_DATASET_H
+
+#include "base/error.h"
+
+typedef enum rheo_data_kind { RHEO_DATA_IMAGES, RHEO_DATA_VECTORS } rheo_data_kind;
+typedef enum rheo_split { RHEO_SPLIT_TRAIN, RHEO_SPLIT_VALID, RHEO_SPLIT_TEST, RHEO_SPLITS } rheo_split;
+
+/* The rows of one split, each contiguous. */
+typedef struct rheo_rows {
+    uint32_t count;          /* 0 where the split was not asked for */
+    uint8_t *images;         /* [count, h, w, c], NULL for vectors */
+    float *vectors;          /* [count, c], NULL for images */
+    uint8_t *labels;         /* [count], or NULL where the source has none */
+    uint32_t fingerprint;    /* CRC-32 of what the rows hold; of their recipe where they are generated */
+} rheo_rows;
+
+typedef struct rheo_dataset {
+    char *name;              /* as asked for */
+    rheo_data_kind kind;
+    uint32_t h, w, c;        /* a vector is a 1x1 image of c channels */
+    double entropy;          /* of generated data, nats; NAN where not known */
+    rheo_rows split[RHEO_SPLITS];
+} rheo_dataset;
+
+/* Opens a data set by name ("fashion-mnist", "toy:moons") or as a folder of IDX files
+ * {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], and loads the splits whose bits 1 << RHEO_SPLIT_* are set.
+ * The validation split is a tenth of the training images, 5,000 at most, chosen once and for all by a fixed seed;
+ * the training split is the rest, in the file's order. The test files are opened for the test split only.
+ * The caller frees *out with rheo_dataset_close, which accepts NULL. */
+rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err);
+void rheo_dataset_close(rheo_dataset *data);
+
+const char *rheo_split_name(rheo_split split);      /* "train", "valid", "test" */
+
+#endif
