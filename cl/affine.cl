@@ -1,33 +1,34 @@
-// Actnorm undone, and its gradient from the output (flows 1.1): y = act((x + b) exp(a)), one b and a per channel.
+// Actnorm undone, and its gradient from the output (flows 1.1): y = act((x + b) exp(f l)), one b and l per channel, f a factor.
 
-// x = y exp(-a) - b      grid: rows
-__kernel void affine_inverse(__global const float *y, __global const float *b, __global const float *a, __global float *x, int rows, int c)
+// x = y exp(-f l) - b      grid: rows
+__kernel void affine_inverse(__global const float *y, __global const float *b, __global const float *l, __global float *x, int rows, int c,
+                             float f)
 {
     FOR_ITEMS(r, rows) {
         const size_t row = (size_t)r * c;
         int k = 0;
 #if VEC > 1
         for (; k + VEC <= c; k += VEC)
-            vstorev(vloadv(0, y + row + k) * exp(-vloadv(0, a + k)) - vloadv(0, b + k), 0, x + row + k);
+            vstorev(vloadv(0, y + row + k) * exp(-f * vloadv(0, l + k)) - vloadv(0, b + k), 0, x + row + k);
 #endif
-        for (; k < c; k++) x[row + k] = y[row + k] * exp(-a[k]) - b[k];
+        for (; k < c; k++) x[row + k] = y[row + k] * exp(-f * l[k]) - b[k];
     }
 }
 
-// e = dy where y > 0 (relu) or everywhere, dx = e exp(a); sums of dx and e y over a block of rows go to
+// e = dy where y > 0 (relu) or everywhere, dx = e exp(f l); sums of dx and e y over a block of rows go to
 // sums [blocks, 2, C].     grid: channels (CPU: one work-item walks all), row blocks
 #if RHEO_CPU
 __attribute__((reqd_work_group_size(1, 1, 1)))
 #endif
-__kernel void affine_act_backward(__global const float *dy, __global const float *y, __global const float *a, __global float *dx,
-                                  __global float *sums, int rows, int c, int block_rows, int relu)
+__kernel void affine_act_backward(__global const float *dy, __global const float *y, __global const float *l, __global float *dx,
+                                  __global float *sums, int rows, int c, int block_rows, int relu, float f)
 {
     const int block = get_global_id(1), first = block * block_rows, end = min(first + block_rows, rows);
     __global float *db = sums + (size_t)block * 2 * c, *da = db + c;
     int k = get_global_id(0);
 #if VEC > 1
     for (; k + VEC <= c; k += VEC) {
-        const floatv scale = exp(vloadv(0, a + k)), floor_y = relu ? (floatv)(0.0f) : (floatv)(-INFINITY);
+        const floatv scale = exp(f * vloadv(0, l + k)), floor_y = relu ? (floatv)(0.0f) : (floatv)(-INFINITY);
         floatv sum_b = 0.0f, sum_a = 0.0f;
         for (int r = first; r < end; r++) {
             const floatv yv = vloadv(0, y + (size_t)r * c + k);
@@ -42,7 +43,7 @@ __kernel void affine_act_backward(__global const float *dy, __global const float
     }
 #endif
     for (; k < c; k += get_global_size(0)) {
-        const float scale = exp(a[k]);
+        const float scale = exp(f * l[k]);
         float sum_b = 0.0f, sum_a = 0.0f;
         for (int r = first; r < end; r++) {
             const float yv = y[(size_t)r * c + k], e = !relu || yv > 0.0f ? dy[(size_t)r * c + k] : 0.0f, d = e * scale;
@@ -55,9 +56,12 @@ __kernel void affine_act_backward(__global const float *dy, __global const float
     }
 }
 
-// db and da from the blocks' sums, in their order.
-__kernel void affine_act_backward_sums(__global const float *sums, __global float *db, __global float *da, int blocks, int c)
+// db and dl from the blocks' sums, in their order; dl takes area * sum(dlogdet) over `batch` samples with it.
+__kernel void affine_act_backward_sums(__global const float *sums, __global const float *dlogdet, __global float *db, __global float *dl,
+                                       int blocks, int c, int batch, float area, float f)
 {
+    float total = 0.0f;
+    for (int n = 0; n < batch; n++) total += dlogdet[n];
     FOR_ITEMS(k, c) {
         float sum_b = 0.0f, sum_a = 0.0f;
         for (int i = 0; i < blocks; i++) {
@@ -65,6 +69,6 @@ __kernel void affine_act_backward_sums(__global const float *sums, __global floa
             sum_a += sums[(size_t)i * 2 * c + c + k];
         }
         db[k] = sum_b;
-        da[k] = sum_a;
+        dl[k] = f * (sum_a + area * total);
     }
 }

@@ -45,8 +45,8 @@ static void coupling_pass(__global const float *x, __global float *y, int p, int
 #if RHEO_CPU
 __attribute__((reqd_work_group_size(1, 1, 1)))
 #endif
-__kernel void coupling(__global const float *x, __global const float *h, __global float *y, __global float *logdet, int positions,
-                       int c, int c2, int affine)
+__kernel void coupling(__global const float *x, __global const float *h, __global const float *before, __global float *y,
+                       __global float *logdet, int positions, int c, int c2, int affine)
 {
     const int n = get_group_id(0);
     const int pairs = positions * c2, c1 = c - c2;
@@ -75,7 +75,7 @@ __kernel void coupling(__global const float *x, __global const float *h, __globa
         }
         total += part;
     }
-    logdet[n] = total;
+    logdet[n] = before[n] + total;
 #else
     __local float parts[LANES];
     float total = 0;
@@ -92,7 +92,7 @@ __kernel void coupling(__global const float *x, __global const float *h, __globa
         barrier(CLK_LOCAL_MEM_FENCE);
         if (LANE < half_lanes) parts[LANE] += parts[LANE + half_lanes];
     }
-    if (LANE == 0) logdet[n] = parts[0];
+    if (LANE == 0) logdet[n] = before[n] + parts[0];
 #endif
 }
 

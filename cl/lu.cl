@@ -14,9 +14,11 @@ static float lu_upper(__global const float *upper, __global const float *s, __gl
     return m == k ? sign[m] * exp(s[m]) : upper[m * c + k];
 }
 
-// W[r,k] = sum over m <= min(j,k) of L[j,m] U[m,k], j = column of P's row r.     grid: k, r
+// W[r,k] = sum over m <= min(j,k) of L[j,m] U[m,k], j = column of P's row r; logdet_out[n] = logdet[n] + positions
+// sum(s).     grid: k, r
 __kernel void lu_matrix(__global const float *p, __global const float *lower, __global const float *upper, __global const float *s,
-                        __global const float *sign, __global float *w, int c)
+                        __global const float *sign, __global const float *logdet, __global float *w,
+                        __global float *logdet_out, int c, int batch, float positions)
 {
     const int r = get_global_id(1);
     if (r >= c) return;
@@ -27,27 +29,53 @@ __kernel void lu_matrix(__global const float *p, __global const float *lower, __
         for (int m = 0; m < end; m++) sum = RHEO_FMA(lower[j * c + m], lu_upper(upper, s, sign, m, k, c), sum);
         w[r * c + k] = sum;
     }
+    if (r == 0 && get_global_id(0) == 0) {
+        float total = 0.0f;
+        for (int k = 0; k < c; k++) total += s[k];
+        for (int n = 0; n < batch; n++) logdet_out[n] = logdet[n] + positions * total;
+    }
 }
 
-// From dM = P^T dW: dL = strict lower of dM U^T, dU = strict upper of L^T dM, ds = diag(L^T dM) diag(U).     grid: b, a
-__kernel void lu_matrix_backward(__global const float *lower, __global const float *upper, __global const float *s,
-                                 __global const float *sign, __global const float *dm, __global float *dlower, __global float *dupper,
-                                 __global float *ds, int c)
+// Row of the 1 in column j of P.
+static int lu_row(__global const float *p, int j, int c)
+{
+    int r = 0;
+    while (r < c - 1 && p[r * c + j] == 0.0f) r++;
+    return r;
+}
+
+// With dM = P^T dW: dL = strict lower of dM U^T, dU = strict upper of L^T dM, ds = diag(L^T dM) diag(U) + positions
+// sum(dlogdet).     grid: b, a
+__kernel void lu_matrix_backward(__global const float *p, __global const float *lower, __global const float *upper,
+                                 __global const float *s, __global const float *sign, __global const float *dw,
+                                 __global const float *dlogdet, __global float *dlower, __global float *dupper, __global float *ds, int c,
+                                 int batch, float positions)
 {
     const int a = get_global_id(1);
     if (a >= c) return;
+    __global const float *dm = dw + lu_row(p, a, c) * c;        // row a of dM
     for (int b = get_global_id(0); b < c; b += get_global_size(0)) {
-        float dl = 0.0f, du = 0.0f;
+        float dl = 0.0f;
         if (a > b)
-            for (int k = b; k < c; k++) dl = RHEO_FMA(dm[a * c + k], lu_upper(upper, s, sign, b, k, c), dl);
-        else {
-            du = dm[a * c + b];
-            for (int j = a + 1; j < c; j++) du = RHEO_FMA(lower[j * c + a], dm[j * c + b], du);
-        }
+            for (int k = b; k < c; k++) dl = RHEO_FMA(dm[k], lu_upper(upper, s, sign, b, k, c), dl);
         dlower[a * c + b] = dl;
-        dupper[a * c + b] = a < b ? du : 0.0f;
-        if (a == b) ds[a] = du * lu_upper(upper, s, sign, a, a, c);
+        dupper[a * c + b] = a < b ? dm[b] : 0.0f;
+        if (a == b) ds[a] = dm[b];
     }
+    for (int j = a + 1; j < c; j++) {
+        __global const float *row = dw + lu_row(p, j, c) * c;
+        const float f = lower[j * c + a];
+        for (int b = get_global_id(0); b < c; b += get_global_size(0)) {
+            if (a < b) dupper[a * c + b] = RHEO_FMA(f, row[b], dupper[a * c + b]);
+            if (a == b) ds[a] = RHEO_FMA(f, row[b], ds[a]);
+        }
+    }
+    for (int b = get_global_id(0); b < c; b += get_global_size(0))
+        if (a == b) {
+            float total = 0.0f;
+            for (int n = 0; n < batch; n++) total += dlogdet[n];
+            ds[a] = ds[a] * lu_upper(upper, s, sign, a, a, c) + positions * total;
+        }
 }
 
 // x = y U^{-1} L^{-1} P^T for blocks of rows, solved side by side: lane = row within its block. `t` [blocks, C, rows of a block]

@@ -170,7 +170,7 @@ __kernel void binary(const __global float *a, const __global float *b, __global 
     }
 }
 
-// ---- y[p,c] = act((x[p,c] + b[c]) exp(a[c])) --------------------------------------------------------------------------------
+// ---- y[p,c] = act((x[p,c] + b[c]) exp(factor l[c])), logdet'[n] = logdet[n] + weight sum(l) for n < batch ---------------------
 
 static floatv act(int relu, floatv v)
 {
@@ -178,16 +178,22 @@ static floatv act(int relu, floatv v)
     return relu ? select(v, zero, v < 0.0f) : v;
 }
 
-__kernel void affine_act(const __global float *x, const __global float *b, const __global float *a, __global float *y, int positions,
-                         int channels, int relu)
+__kernel void affine_act(const __global float *x, const __global float *b, const __global float *l, __global float *y,
+                         const __global float *logdet, __global float *logdet_out, int positions, int channels, int relu, float factor,
+                         int batch, float weight)
 {
+    if (batch > 0 && get_global_id(0) == 0) {
+        float total = 0.0f;
+        for (int c = 0; c < channels; ++c) total += l[c];
+        for (int n = 0; n < batch; ++n) logdet_out[n] = logdet[n] + weight * total;
+    }
     const int vectors = (channels + VEC - 1) / VEC;
 #if VEC > 1
     if (IS_SHORT(channels)) {
         float tb[SHORT_ROW + VEC], ta[SHORT_ROW + VEC];
         repeat_row(b, channels, tb);
-        repeat_row(a, channels, ta);
-        for (int k = 0; k < channels + VEC; k += VEC) vstorev(exp(vloadv(0, ta + k)), 0, ta + k);
+        repeat_row(l, channels, ta);
+        for (int k = 0; k < channels + VEC; k += VEC) vstorev(exp(factor * vloadv(0, ta + k)), 0, ta + k);
         FOR_ITEMS(i, (positions * channels + VEC - 1) / VEC) {
             const int at = i * VEC, n = positions * channels - at, c = at % channels;
             store_upto(act(relu, (load_upto(x + at, n, 0.0f) + vloadv(0, tb + c)) * vloadv(0, ta + c)), y + at, n);
@@ -198,7 +204,7 @@ __kernel void affine_act(const __global float *x, const __global float *b, const
     FOR_ITEMS(i, positions * vectors) {
         const int p = i / vectors, c = (i - p * vectors) * VEC, n = channels - c;
         const floatv v = load_upto(x + p * channels + c, n, 0.0f) + load_upto(b + c, n, 0.0f);
-        store_upto(act(relu, v * exp(load_upto(a + c, n, 0.0f))), y + p * channels + c, n);
+        store_upto(act(relu, v * exp(factor * load_upto(l + c, n, 0.0f))), y + p * channels + c, n);
     }
 }
 

@@ -92,6 +92,23 @@ void test_run_with(rheo_graph *g, rheo_state *s, const rheo_plan_options *option
     rheo_plan_destroy(plan);
 }
 
+rheo_value test_packed_gradient(rheo_build *b, rheo_value loss)
+{
+    const int n = rheo_params_count(b->params);
+    rheo_value *x = malloc((size_t)n * sizeof *x), *dx = malloc((size_t)n * sizeof *dx);
+    int64_t *offset = malloc((size_t)n * sizeof *offset);
+    int trained = 0;
+    for (int k = 0; k < n; k++)
+        if (rheo_params_at(b->params, k)->trained) {
+            offset[trained] = rheo_params_at(b->params, k)->offset;
+            x[trained++] = rheo_param_value(b, k);
+        }
+    rheo_gradients(b->g, 1, &loss, NULL, trained, x, dx);
+    const rheo_value packed = rheo_pack(b->g, trained, dx, offset, rheo_params_flat(b->params, true));
+    free(x), free(dx), free(offset);
+    return packed;
+}
+
 test_result test_op(const rheo_op *op, const rheo_op_sample *sample, rheo_device *dev, uint64_t seed, const rheo_plan_options *options)
 {
     rheo_error err = RHEO_ERROR_INIT;

@@ -3,6 +3,7 @@
 #define RHEO_TESTS_SUPPORT_H
 
 #include "graph/op.h"
+#include "graph/params.h"
 #include "graph/plan.h"
 #include "graph/state.h"
 #include "op/ops.h"
@@ -22,6 +23,9 @@ void test_write(rheo_state *s, int storage, const double *contents);
 /* Compiles the graph and runs it once; fails the test on any error. */
 void test_run(rheo_graph *g, rheo_state *s);
 void test_run_with(rheo_graph *g, rheo_state *s, const rheo_plan_options *options);
+
+/* The gradient of a scalar over all trained parameters, flat as their storage. */
+rheo_value test_packed_gradient(rheo_build *b, rheo_value loss);
 
 /* Runs op on a sample with contents from seed; on dev, or in double where dev is NULL. out[k] receives malloced arrays of
  * count[k] values. options may be NULL. */

@@ -9,11 +9,6 @@ typedef struct rheo_actnorm {
 
 static const float factor = 3, floor_deviation = 1e-6f;
 
-static rheo_value scale_of(rheo_build *b, const rheo_actnorm *f)
-{
-    return rheo_affine(b->g, rheo_param_value(b, f->log_scale), factor, 0);
-}
-
 static void actnorm_initialise(rheo_build *b, const rheo_actnorm *f, rheo_value x)
 {
     rheo_graph *g = b->g;
@@ -27,17 +22,16 @@ static void actnorm_initialise(rheo_build *b, const rheo_actnorm *f, rheo_value 
 static void actnorm_forward(rheo_build *b, const rheo_flow *flow, rheo_value x, rheo_value *y, rheo_value *logdet)
 {
     const rheo_actnorm *f = (const rheo_actnorm *)flow;
-    const rheo_shape s = rheo_shape_of(b->g, x);
+    const rheo_affine_attr attr = { 0, factor };
     if (b->initialise) actnorm_initialise(b, f, x);
-    const rheo_value a = scale_of(b, f);
-    *y = rheo_affine_act(b->g, x, rheo_param_value(b, f->bias), a, 0);
-    *logdet = rheo_affine(b->g, rheo_sum(b->g, a, RHEO_AXIS_C), (float)(s.h * s.w), 0);
+    *y = rheo_affine_act(b->g, x, rheo_param_value(b, f->bias), rheo_param_value(b, f->log_scale), *logdet, attr);
+    *logdet = rheo_output(*y, 1);
 }
 
 static rheo_value actnorm_inverse(rheo_build *b, const rheo_flow *flow, rheo_value y)
 {
     const rheo_actnorm *f = (const rheo_actnorm *)flow;
-    return rheo_affine_inverse(b->g, y, rheo_param_value(b, f->bias), scale_of(b, f));
+    return rheo_affine_inverse(b->g, y, rheo_param_value(b, f->bias), rheo_param_value(b, f->log_scale), factor);
 }
 
 static const rheo_flow_type actnorm = { .name = "actnorm", .forward = actnorm_forward, .inverse = actnorm_inverse };

@@ -23,8 +23,9 @@ static void conv1x1_forward(rheo_build *b, const rheo_flow *flow, rheo_value x, 
     const rheo_shape s = rheo_shape_of(b->g, x);
     rheo_value factors[FACTORS];
     factors_of(b, (const rheo_conv1x1 *)flow, factors);
-    *y = rheo_conv2d(b->g, x, rheo_lu_matrix(b->g, factors), 0, 1);
-    *logdet = rheo_affine(b->g, rheo_sum(b->g, factors[LOG_S], RHEO_AXIS_C), (float)(s.h * s.w), 0);
+    const rheo_value w = rheo_lu_matrix(b->g, factors, *logdet, s.h * s.w);
+    *y = rheo_conv2d(b->g, x, w, 0, 1);
+    *logdet = rheo_output(w, 1);
 }
 
 static rheo_value conv1x1_inverse(rheo_build *b, const rheo_flow *flow, rheo_value y)
@@ -42,7 +43,7 @@ rheo_flow *rheo_conv1x1_create(rheo_params *p, int64_t channels, uint64_t seed)
     rheo_conv1x1 *f = rheo_flow_new(p, &conv1x1, sizeof *f);
     rheo_lu lu = { 0 };
     if (!f || !rheo_lu_random_orthogonal(channels, seed, (uint32_t)rheo_params_count(p), &lu)) {
-        rheo_flow_destroy(&f->flow);
+        rheo_flow_destroy((rheo_flow *)f);
         return NULL;
     }
     float *values = malloc((3 * c * c + 2 * c) * sizeof *values);

@@ -12,8 +12,8 @@ static void coupling_forward(rheo_build *b, const rheo_flow *flow, rheo_value x,
 {
     const rheo_coupling_layer *f = (const rheo_coupling_layer *)flow;
     const rheo_value h = rheo_coupling_net_apply(b, &f->net, rheo_coupling_condition(b->g, x));
-    *y = rheo_coupling(b->g, x, h, f->affine);
-    *logdet = f->affine ? rheo_output(*y, 1) : RHEO_NONE;
+    *y = rheo_coupling(b->g, x, h, *logdet, f->affine);
+    if (f->affine) *logdet = rheo_output(*y, 1);
 }
 
 static rheo_value coupling_inverse(rheo_build *b, const rheo_flow *flow, rheo_value y)

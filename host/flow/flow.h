@@ -1,8 +1,8 @@
 /* Invertible layers. A layer is a pair of builders: forward adds the nodes of y = f(x) and its log-determinant, inverse
  * those of x = f^{-1}(y). Gradients are the graph's; back-propagation by inversion is rheo_flow_apply's, for all layers.
  *
- * logdet = log|det dy/dx| per sample in nats: [N,1,1,1], or [1,1,1,1] where it is the same for every sample, or RHEO_NONE for 0.
- * The inverse's log-determinant is its negative. With b->initialise a layer that has a data-dependent initialisation sets
+ * *logdet is [N,1,1,1], in nats: a layer adds its log|det dy/dx| to what it finds there, in the launch that does its work.
+ * The inverse's log-determinant is the negative. With b->initialise a layer that has a data-dependent initialisation sets
  * its parameters from x (flows 2.3), then behaves as forward. */
 #ifndef RHEO_FLOW_FLOW_H
 #define RHEO_FLOW_FLOW_H
@@ -29,9 +29,6 @@ void rheo_flow_destroy(rheo_flow *f);       /* accepts NULL; layers own no memor
 /* forward as a block that the backward pass rebuilds from y when b->invert. */
 void rheo_flow_apply(rheo_build *b, const rheo_flow *f, rheo_value x, rheo_value *y, rheo_value *logdet);
 rheo_value rheo_flow_invert(rheo_build *b, const rheo_flow *f, rheo_value y);
-
-/* a + b where either may be RHEO_NONE (log-determinants, [N,1,1,1] or [1,1,1,1]). */
-rheo_value rheo_logdet_add(rheo_graph *g, rheo_value a, rheo_value b);
 
 /* y = (x + b) exp(3 l) per channel (flows 1.1). */
 rheo_flow *rheo_actnorm_create(rheo_params *p, int64_t channels);

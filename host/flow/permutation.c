@@ -15,7 +15,7 @@ static rheo_value matrix_of(rheo_build *b, const rheo_flow *flow) { return rheo_
 static void permutation_forward(rheo_build *b, const rheo_flow *flow, rheo_value x, rheo_value *y, rheo_value *logdet)
 {
     *y = rheo_conv2d(b->g, x, matrix_of(b, flow), 0, 1);
-    *logdet = RHEO_NONE;
+    (void)logdet;       /* adds nothing */
 }
 
 static rheo_value permutation_inverse(rheo_build *b, const rheo_flow *flow, rheo_value y)
@@ -39,7 +39,7 @@ rheo_flow *rheo_permutation_create(rheo_params *p, int64_t channels, bool shuffl
         for (size_t k = 0; k < c; k++) matrix[k * c + to[k]] = 1;
         f->matrix = rheo_params_add_values(p, "permutation", RHEO_SHAPE(1, 1, channels, channels), false, matrix);
     } else {
-        rheo_flow_destroy(&f->flow);
+        rheo_flow_destroy((rheo_flow *)f);
     }
     free(to);
     free(matrix);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "graph/executor.h"
 
 typedef enum rheo_command_kind { RHEO_LAUNCH, RHEO_FILL_NAN } rheo_command_kind;
@@ -266,6 +267,19 @@ rheo_status rheo_device_program_run(rheo_device_program *p, rheo_error *err)
     for (int k = 0; k < p->n_commands && !st; k++) st = run_command(p, &p->commands[k], err);
     if (!st) st = final_copies(p, err);
     return st ? st : rheo_flush(p->dev, err);
+}
+
+rheo_status rheo_device_program_profile(rheo_device_program *p, double *seconds, int *launches, rheo_error *err)
+{
+    rheo_status st = rheo_finish(p->dev, err);
+    for (int k = 0; k < p->n_commands && !st; k++) {
+        const double start = rheo_seconds();
+        st = run_command(p, &p->commands[k], err);
+        if (!st) st = rheo_finish(p->dev, err);
+        seconds[p->commands[k].node] += rheo_seconds() - start;
+        launches[p->commands[k].node]++;
+    }
+    return st ? st : final_copies(p, err);
 }
 
 /* ---- looking for what went wrong -------------------------------------------------------------------- */

@@ -17,6 +17,9 @@ int rheo_device_program_launches(const rheo_device_program *p);
  * receives its index along N. Nothing is assigned that the run itself would not assign in place. */
 rheo_status rheo_device_program_find_nonfinite(rheo_device_program *p, int *node, int64_t *sample, rheo_error *err);
 
+/* One run with every launch timed on its own: seconds added by node. */
+rheo_status rheo_device_program_profile(rheo_device_program *p, double *seconds, int *launches, rheo_error *err);
+
 /* Evaluates the graph through the ops' references in double. */
 rheo_status rheo_host_run(rheo_graph *g, const rheo_layout *layout, rheo_state *state, rheo_error *err);
 

@@ -126,7 +126,7 @@ static rheo_value gradient_of_rebuilt(rheo_walk *w, rheo_value x, rheo_value kno
 static void rebuild_block(rheo_walk *w, const rheo_block_record *b)
 {
     rheo_graph *g = w->g;
-    rheo_value dout[RHEO_MAX_OUT], out[RHEO_MAX_OUT];
+    rheo_value dout[RHEO_MAX_OUT] = { RHEO_NONE, RHEO_NONE }, out[RHEO_MAX_OUT];
     bool any = false;
     for (int k = 0; k < b->block.n_out; k++) {
         out[k] = dout[k] = RHEO_NONE;
@@ -157,6 +157,7 @@ static void rebuild_block(rheo_walk *w, const rheo_block_record *b)
         for (int k = 0; k < b->block.n_out; k++) accumulate(w, out[k], dout[k]);
         walk_down(w, g->n_nodes, first);
         if (!g->error.status) accumulate(w, b->x, gradient_of_rebuilt(w, x, known, as));
+        if (b->block.n_out > 1) accumulate(w, b->block.carry, dout[1]);
         if (b->x.out == 0) w->at[b->x.node].rebuilt = x;
     }
     g->region = outer;

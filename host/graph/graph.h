@@ -83,6 +83,8 @@ void rheo_name_scope(rheo_graph *g, const char *name);
 typedef struct rheo_block {
     rheo_value (*inverse)(rheo_graph *g, void *ctx, rheo_value y);
     void (*forward)(rheo_graph *g, void *ctx, rheo_value x, rheo_value *out);
+    rheo_value carry;        /* with n_out > 1: out[1] is this plus the block's own (a sum that runs through many blocks), or
+                              * RHEO_NONE; its gradient is out[1]'s, so that re-running the block need not read it */
     void *ctx;               /* must outlive rheo_gradients */
     int n_out;               /* 1..4 */
 } rheo_block;

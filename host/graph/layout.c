@@ -149,19 +149,19 @@ static int by_death(const void *a, const void *b)
 }
 
 /* The memory a node's outputs need when they are born; packs are born with their first input. */
-static rheo_status take_root(rheo_maker *m, const rheo_node *n, int r, rheo_error *err)
+static rheo_status take_root(rheo_maker *m, int r, rheo_error *err)
 {
     rheo_root *root = &m->roots[r];
     rheo_place *place = &m->l->place[r];
     if (root->parent >= 0) {
-        rheo_status st = take_root(m, n, root->parent, err);
+        rheo_status st = take_root(m, root->parent, err);
         if (st) return st;
         *place = m->l->place[root->parent];
         place->offset += root->parent_offset;
         place->bytes = bytes_of_slot(m, r);
         return RHEO_OK;
     }
-    return place->kind == RHEO_UNPLACED ? take(m, n, bytes_of_slot(m, r), place, err) : RHEO_OK;
+    return place->kind == RHEO_UNPLACED ? take(m, node_of_slot(m, r), bytes_of_slot(m, r), place, err) : RHEO_OK;
 }
 
 static rheo_status give_dead(rheo_maker *m, const int32_t (*dying)[2], int n_dying, int *next, int32_t until, rheo_error *err)
@@ -186,7 +186,7 @@ static rheo_status place_node(rheo_maker *m, const rheo_node *n, rheo_error *err
         if (m->root[s] != s) continue;
         if (w) l->place[s] = storage_place(w);
         else if (n->op->flags & RHEO_OP_LITERAL) l->place[s] = (rheo_place){ RHEO_LITERAL, n->id, 0, bytes_of_slot(m, s) };
-        else st = take_root(m, n, s, err);
+        else st = take_root(m, s, err);
     }
     const size_t work = !st && m->dev && n->op->workspace ? n->op->workspace(n, m->dev) * 4 : 0;
     if (work) {

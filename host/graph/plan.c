@@ -91,6 +91,43 @@ rheo_status rheo_plan_find_nonfinite(rheo_plan *p, char *where, size_t where_byt
     return RHEO_OK;
 }
 
+static int dearest_first(const void *a, const void *b)
+{
+    const double x = ((const rheo_op_time *)a)->seconds, y = ((const rheo_op_time *)b)->seconds;
+    return (x < y) - (x > y);
+}
+
+rheo_status rheo_plan_profile(rheo_plan *p, rheo_op_time **out, int *count, rheo_error *err)
+{
+    if (!p->program) return rheo_fail(err, RHEO_EINVAL, "profile: the host executor has no launches");
+    const size_t n = (size_t)p->graph->n_nodes + 1;
+    rheo_op_time *times = calloc(n, sizeof *times);
+    double *seconds = calloc(n, sizeof *seconds);
+    int *launches = calloc(n, sizeof *launches);
+    rheo_status st = RHEO_OK;
+    if (!times || !seconds || !launches) st = rheo_fail(err, RHEO_ENOMEM, "profile: out of memory");
+    if (!st) st = rheo_device_program_profile(p->program, seconds, launches, err);
+    if (!st) {
+        *count = 0;
+        for (int i = 0; i < p->graph->n_nodes; i++) {
+            if (!launches[i]) continue;
+            int k = 0;
+            while (k < *count && strcmp(times[k].op, p->graph->nodes[i]->op->name) != 0) k++;
+            if (k == *count) times[(*count)++].op = p->graph->nodes[i]->op->name;
+            times[k].seconds += seconds[i];
+            times[k].launches += launches[i];
+            times[k].nodes++;
+        }
+        qsort(times, (size_t)*count, sizeof *times, dearest_first);
+        *out = times;
+        times = NULL;
+    }
+    free(times);
+    free(seconds);
+    free(launches);
+    return st;
+}
+
 rheo_status rheo_plan_measure(rheo_graph *g, const rheo_plan_options *options, const rheo_device_facts *dev, rheo_plan_stats *out,
                               rheo_error *err)
 {

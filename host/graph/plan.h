@@ -53,6 +53,14 @@ int rheo_plan_count_op(const rheo_plan *p, const char *op_name);
  * first non-finite result, or "". */
 rheo_status rheo_plan_find_nonfinite(rheo_plan *p, char *where, size_t where_bytes, rheo_error *err);
 
+/* One run with every launch waited for: the time and launches of each op, the most expensive first. The caller frees *out. */
+typedef struct rheo_op_time {
+    const char *op;
+    double seconds;
+    int nodes, launches;
+} rheo_op_time;
+rheo_status rheo_plan_profile(rheo_plan *p, rheo_op_time **out, int *count, rheo_error *err);
+
 /* Bytes of arena the graph would need, without making a plan (for choosing store or invert). */
 rheo_status rheo_plan_measure(rheo_graph *g, const rheo_plan_options *options, const rheo_device_facts *dev, rheo_plan_stats *out, rheo_error *err);
 

@@ -66,7 +66,7 @@ static bool copy_node(rheo_rewrite *r, rheo_graph *to, const rheo_node *n, const
     if (!in) return false;
     for (int k = 0; k < n->n_in; k++) in[k] = r->map[slot(n->in[k])];
     to->region = n->region;
-    to->scope = n->scope;
+    rheo_name_scope(to, n->scope);
     const rheo_value v = rheo_apply(to, n->op, n->n_in, in, n->attr, n->attr_bytes);
     if (rheo_is_none(v)) return false;
     rheo_value out[RHEO_MAX_OUT];

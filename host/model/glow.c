@@ -119,7 +119,7 @@ static rheo_status glow_create(cJSON *config, rheo_data_shape data, uint64_t see
         *out = &m->model;
         m = NULL;
     }
-    glow_destroy(&m->model);
+    if (m) glow_destroy(&m->model);
     return st;
 }
 
@@ -173,11 +173,7 @@ static rheo_value dequantise(rheo_build *b, const rheo_glow *m, rheo_value v, rh
 static rheo_value steps_forward(rheo_build *b, const rheo_glow *m, const rheo_glow_level *level, rheo_value z, rheo_value *logdet)
 {
     for (int64_t k = 0; k < m->depth; k++)
-        for (int j = 0; j < LAYERS; j++) {
-            rheo_value ld = RHEO_NONE;
-            rheo_flow_apply(b, level->layer[k][j], z, &z, &ld);
-            *logdet = rheo_logdet_add(b->g, *logdet, ld);
-        }
+        for (int j = 0; j < LAYERS; j++) rheo_flow_apply(b, level->layer[k][j], z, &z, logdet);
     return z;
 }
 
@@ -185,7 +181,7 @@ rheo_value rheo_glow_encode(rheo_build *b, const rheo_model *model, rheo_value x
 {
     const rheo_glow *m = (const rheo_glow *)model;
     rheo_graph *g = b->g;
-    rheo_value logp = RHEO_NONE, z = x;
+    rheo_value logp = rheo_constant(g, RHEO_SHAPE(rheo_shape_of(g, x).n, 1, 1, 1), 0), z = x;
     for (int64_t i = 0; i < m->levels; i++) {
         const rheo_glow_level *level = &m->level[i];
         const bool last = i + 1 == m->levels;
@@ -194,7 +190,7 @@ rheo_value rheo_glow_encode(rheo_build *b, const rheo_model *model, rheo_value x
         const rheo_value kept = last ? RHEO_NONE : channels_from(g, z, 0, level->c / 2);
         const rheo_value off = last ? z : channels_from(g, z, level->c / 2, level->c / 2);
         const rheo_gaussian p = prior_of(b, m, i, kept);
-        logp = rheo_logdet_add(g, logp, rheo_gaussian_logp(g, off, p.mean, p.log_deviation));
+        logp = rheo_add(g, logp, rheo_gaussian_logp(g, off, p.mean, p.log_deviation));
         if (codes) codes[i] = rheo_mul(g, rheo_sub(g, off, p.mean), rheo_exp(g, rheo_neg(g, p.log_deviation)));
         z = kept;
     }

@@ -52,7 +52,7 @@ rheo_value rheo_conv_layer_apply(rheo_build *b, const rheo_conv_layer *l, rheo_v
     const rheo_value w = rheo_param_value(b, l->weight);
     const rheo_value y = l->edge ? rheo_conv2d(g, with_edge(g, x, ring), w, 0, 1) : rheo_conv2d(g, x, w, ring, 1);
     if (b->initialise && l->data_dependent) initialise(b, l, y);
-    return rheo_affine_act(g, y, rheo_param_value(b, l->bias), rheo_affine(g, rheo_param_value(b, l->log_scale), factor, 0), l->relu);
+    return rheo_affine_act(g, y, rheo_param_value(b, l->bias), rheo_param_value(b, l->log_scale), RHEO_NONE, (rheo_affine_attr){ l->relu, factor });
 }
 
 rheo_coupling_net rheo_coupling_net_create(rheo_params *p, int64_t in, int64_t width, int64_t out, int kernel, bool edge)

@@ -63,7 +63,10 @@ static rheo_conv transposed(rheo_conv c)
     return t;
 }
 
-static bool check_floats(rheo_graph *g, const rheo_node *n) { return rheo_check_type(g, n, 0, RHEO_F32) && rheo_check_type(g, n, 1, RHEO_F32); }
+static bool check_floats(rheo_graph *g, const rheo_node *n)
+{
+    return rheo_check_type(g, n, 0, RHEO_F32) && rheo_check_type(g, n, 1, RHEO_F32);
+}
 
 static bool conv2d_infer(rheo_graph *g, rheo_node *n)
 {

@@ -1,5 +1,5 @@
-/* y = act((conv2d(x, w) + b) exp(a)), b and a one number an output channel: a convolution whose store does what
- * affine_act would (flows 1.5). Only rewriting makes it, after gradients are taken. */
+/* y = act((conv2d(x, w) + b) exp(factor l)), b and l one number an output channel: a convolution whose store does what
+ * affine_act would (flows 1.5). Rewriting makes it, after gradients are taken. */
 #include "op/conv2d.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include "op/common.h"
 #include "op/ops.h"
 
-typedef struct act_attr { rheo_conv2d_attr conv; int32_t act; } act_attr;
+typedef struct act_attr { rheo_conv2d_attr conv; rheo_affine_attr act; } act_attr;
 
 static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
 {
@@ -19,11 +19,18 @@ static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
         if (!rheo_check_type(g, n, i, RHEO_F32)) return false;
     for (int i = 2; i < 4; i++) {
         if (rheo_same_shape(n->in_spec[i].shape, channels)) continue;
-        rheo_graph_fail(g, "conv2d_act: %s is " RHEO_SHAPE_TEXT ", expected one number for each of %lld channels", i == 2 ? "b" : "a",
+        rheo_graph_fail(g, "conv2d_act: %s is " RHEO_SHAPE_TEXT ", expected one number for each of %lld channels", i == 2 ? "b" : "l",
                         RHEO_SHAPE_LIST(n->in_spec[i].shape), (long long)channels.c);
         return false;
     }
     return rheo_conv2d_shape(g, "conv2d_act", n->in_spec[0].shape, w, a->conv, &n->out[0].shape);
+}
+
+static void conv2d_act_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
+{
+    const act_attr *a = n->attr;
+    const rheo_value y = rheo_conv2d(g, n->in[0], n->in[1], a->conv.pad, a->conv.dilation);
+    out[0] = rheo_affine_act(g, y, n->in[2], n->in[3], RHEO_NONE, a->act);
 }
 
 static rheo_conv describe(const rheo_node *n)
@@ -34,7 +41,8 @@ static rheo_conv describe(const rheo_node *n)
 static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = describe(n);
-    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), ((const act_attr *)n->attr)->act };
+    const rheo_affine_attr act = ((const act_attr *)n->attr)->act;
+    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
 }
 
@@ -53,31 +61,34 @@ static rheo_cost conv2d_act_cost(const rheo_node *n)
 static void conv2d_act_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const rheo_conv c = describe(n);
-    const int32_t act = ((const act_attr *)n->attr)->act;
+    const rheo_affine_attr act = ((const act_attr *)n->attr)->act;
     rheo_conv2d_reference(&c, in[0], in[1], out[0]);
     for (int64_t k = 0; k < rheo_count(n->out[0].shape); k++) {
-        const double y = (out[0][k] + in[2][k % c.o]) * exp(in[3][k % c.o]);
-        out[0][k] = act && y < 0 ? 0 : y;
+        const double y = (out[0][k] + in[2][k % c.o]) * exp((double)act.factor * in[3][k % c.o]);
+        out[0][k] = act.relu && y < 0 ? 0 : y;
     }
 }
 
-#define SAMPLE(n, h, w, i, o, k, pad, dilation, act)                                                                             \
-    { .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, i), RHEO_SPEC_F32(k, k, i, o), RHEO_SPEC_F32(1, 1, 1, o), RHEO_SPEC_F32(1, 1, 1, o) }, \
-      .fill = { { 0 }, { 0 }, { 0 }, { 0.2, 0, 0 } }, .attr = &(const act_attr){ { pad, dilation }, act }, .attr_bytes = sizeof(act_attr) }
+#define SAMPLE(n, h, w, i, o, k, pad, dilation, act)                                                                  \
+    { .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, i), RHEO_SPEC_F32(k, k, i, o), RHEO_SPEC_F32(1, 1, 1, o),            \
+                         RHEO_SPEC_F32(1, 1, 1, o) },                                                                 \
+      .fill = { [3] = { .scale = 0.1 } }, .attr = &(const act_attr){ { pad, dilation }, { act, 1 + 2 * act } },       \
+      .attr_bytes = sizeof(act_attr) }
 static const rheo_op_sample samples[] = {
     SAMPLE(1, 1, 1, 1, 1, 1, 0, 1, 0),   SAMPLE(2, 5, 7, 2, 33, 3, 1, 1, 1),  SAMPLE(1, 6, 5, 64, 6, 3, 1, 1, 0),
     SAMPLE(1, 6, 5, 64, 12, 3, 1, 1, 1), SAMPLE(2, 3, 5, 33, 64, 1, 0, 1, 1), SAMPLE(1, 9, 9, 3, 31, 3, 2, 2, 0),
     SAMPLE(1, 7, 11, 12, 65, 1, 0, 1, 0),
 };
 
-/* 24: the convolution's 16, magnified where exp(a) is large beside the rest, and 3 ulp of exp. */
+/* 24: the convolution's 16, magnified where exp(factor l) is large beside the rest, and 3 ulp of exp. */
 const rheo_op rheo_op_conv2d_act = {
-    .name = "conv2d_act", .flags = RHEO_OP_NO_GRADIENT, .infer = conv2d_act_infer, .launch = conv2d_act_launch,
+    .name = "conv2d_act", .infer = conv2d_act_infer, .expand = conv2d_act_expand, .launch = conv2d_act_launch,
     .workspace = conv2d_act_workspace, .cost = conv2d_act_cost, .reference = conv2d_act_reference, RHEO_SAMPLES(samples), .tolerance = 24,
 };
 
-rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value a, int pad, int dilation, int relu)
+rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, int pad, int dilation,
+                           rheo_affine_attr attr)
 {
-    const act_attr attr = { { pad, dilation }, relu };
-    return rheo_apply(g, &rheo_op_conv2d_act, 4, (const rheo_value[]){ x, w, b, a }, &attr, sizeof attr);
+    const act_attr both = { { pad, dilation }, attr };
+    return rheo_apply(g, &rheo_op_conv2d_act, 4, (const rheo_value[]){ x, w, b, l }, &both, sizeof both);
 }

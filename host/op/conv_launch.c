@@ -1,7 +1,8 @@
 #include "op/conv_launch.h"
 
-/* The tiles of cl/conv2d.cl. */
-enum { SIMT_TILE = 64, SIMT_SIDE = 16, CPU_SPAN = 64, CPU_A_MAX = 192, CPU_B_MAX = 256, THIN_COLUMNS = 4, THIN_MAX = 32 };
+/* The tiles of the .cl files. */
+enum { SIMT_TILE = 64, SIMT_SIDE = 16, THIN_COLUMNS = 4, SMALL_MAX = 32 };
+enum { CPU_SPAN = 128, CPU_A_MAX = 96, CPU_B_MAX = 256, CPU_C_MAX = 32768, CPU_IN_PLACE_MAX = 64 };
 
 /* Groups that keep the cores of a large CPU busy and small ones evenly so. */
 enum { WANTED_GROUPS = 32 };
@@ -20,16 +21,18 @@ static int64_t positions(const rheo_conv *c) { return c->n * c->oh * c->ow; }
 /* ---- y = patch w: which kernel, and weights in which order ------------------------------------------------- */
 
 /* AS_IS: vectors of columns are read from the weights where they lie. PANELS: the same kernel reads them from copies in
- * the workspace. THIN: vectors along the reduction, for few columns, from a copy too. */
-typedef enum form { SIMT, AS_IS, PANELS, THIN } form;
+ * the workspace. THIN: vectors along the reduction, for few columns, from a copy too. SMALL: a product by a small matrix. */
+typedef enum form { SIMT, AS_IS, PANELS, THIN, SMALL } form;
 
 static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
     if (dev->kind != RHEO_CPU) return SIMT;
     const int64_t vec = dev->vector_width, k = depth(c);
+    const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
+    if (pointwise && c->i <= SMALL_MAX && c->o <= SMALL_MAX) return SMALL;
     const double by_columns = (double)c->o / (double)round_up(c->o, vec);
-    const double by_depth = (double)(c->o * k) / (double)(round_up(c->o, THIN_COLUMNS) * round_up(k, vec));
-    if (c->o <= THIN_MAX && k >= 4 * vec && by_depth > 1.1 * by_columns) return THIN;
+    const double by_depth = (double)c->o / (double)round_up(c->o, THIN_COLUMNS);
+    if (c->i % vec == 0 && k >= 4 * vec && by_depth > 1.1 * by_columns) return THIN;
     const bool plain = c->s_out == 1 && c->s_in == c->o && c->s_tap == c->i * c->o;
     /* Panels of weights beyond the second-level cache come in line by line from far apart. */
     return plain && k * c->o <= 400000 ? AS_IS : PANELS;
@@ -42,9 +45,14 @@ static int64_t panel_floats(const rheo_conv *c, form f, const rheo_device_facts 
 {
     return round_up(depth(c), dev->vector_width) * panel_width(f, dev);
 }
+/* THIN has one more, of zeros. */
+static int64_t panels_of(const rheo_conv *c, form f, const rheo_device_facts *dev)
+{
+    return divide_up(c->o, panel_width(f, dev)) + (f == THIN);
+}
 static int64_t packed_floats(const rheo_conv *c, form f, const rheo_device_facts *dev)
 {
-    return divide_up(c->o, panel_width(f, dev)) * panel_floats(c, f, dev);
+    return panels_of(c, f, dev) * panel_floats(c, f, dev);
 }
 
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)
@@ -57,7 +65,7 @@ static rheo_status launch_pack(rheo_launcher *l, const rheo_conv *c, form f, cl_
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const int64_t vec = dev->vector_width, width = panel_width(f, dev), blocks = divide_up(depth(c), vec);
-    const int64_t items = divide_up(c->o, width) * blocks;
+    const int64_t items = panels_of(c, f, dev) * blocks;
     rheo_grid grid = rheo_grid_items(l, items * width * vec);
     grid.global[2] = (size_t)c->batch;
     return RHEO_EMIT(l, err, "conv2d", "conv2d_pack", grid, RHEO_BUF(w), RHEO_BUF(rheo_work(l)), RHEO_INT(c->base), RHEO_INT(c->s_tap),
@@ -81,13 +89,23 @@ static int64_t tiles_a_group(int64_t tiles, int64_t flops_a_tile)
     return larger(1, smaller(4000000 / larger(1, flops_a_tile), tiles / WANTED_GROUPS));
 }
 
+static rheo_status launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e, rheo_error *err)
+{
+    const int64_t p = positions(c), chunk = larger(64, divide_up(p, WANTED_GROUPS));
+    return RHEO_EMIT(l, err, "conv2d", "conv2d_small", rheo_grid_single(divide_up(p, chunk), 1, c->batch), RHEO_BUF(x), RHEO_BUF(w),
+                     RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(p), RHEO_INT(c->base),
+                     RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(chunk), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
+                     RHEO_INT(x_floats(c)), RHEO_INT(depth(c) * c->o), RHEO_INT(p * c->o));
+}
+
 static rheo_status launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem y, const rheo_epilogue *e, rheo_error *err)
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);
-    const int64_t all_tiles = divide_up(positions(c), cpu_rows(dev)), tiles = tiles_a_group(all_tiles, 2 * cpu_rows(dev) * depth(c) * c->o);
+    const int64_t rows = cpu_rows(dev) / 2, all_tiles = divide_up(positions(c), rows);
+    const int64_t tiles = tiles_a_group(all_tiles, 2 * rows * depth(c) * c->o);
     return RHEO_EMIT(l, err, "conv2d", "conv2d_thin", rheo_grid_single(divide_up(all_tiles, tiles), 1, c->batch), RHEO_BUF(x),
-                     RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b), RHEO_BUF(e->a), RHEO_BUF(y), GEOMETRY(c),
-                     RHEO_INT(panel_floats(c, THIN, dev)), RHEO_INT(tiles), RHEO_INT(e->act), RHEO_INT(x_floats(c)),
+                     RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y), GEOMETRY(c),
+                     RHEO_INT(panel_floats(c, THIN, dev)), RHEO_INT(tiles), RHEO_INT(e->act), RHEO_FLOAT(e->factor), RHEO_INT(x_floats(c)),
                      RHEO_INT(packed_floats(c, THIN, dev)), RHEO_INT(positions(c) * c->o));
 }
 
@@ -103,9 +121,9 @@ static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, form f, 
     /* Full vectors of row k in the last panel end at k o + all_panels columns, which must not pass the tensor's end. */
     const int64_t over = all_panels * columns - c->o, whole = f == PANELS ? k : larger(0, k - divide_up(over, c->o));
     return RHEO_EMIT(l, err, "conv2d", "conv2d", rheo_grid_single(divide_up(all_tiles, tiles), divide_up(all_panels, panels), c->batch),
-                     RHEO_BUF(x), RHEO_BUF(f == PANELS ? rheo_work(l) : w), RHEO_BUF(e->b), RHEO_BUF(e->a), RHEO_BUF(y), GEOMETRY(c),
+                     RHEO_BUF(x), RHEO_BUF(f == PANELS ? rheo_work(l) : w), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y), GEOMETRY(c),
                      RHEO_INT(f == PANELS ? columns : c->o), RHEO_INT(f == PANELS ? panel_floats(c, f, dev) : columns), RHEO_INT(whole),
-                     RHEO_INT(tiles), RHEO_INT(panels), RHEO_INT(e->act), RHEO_INT(x_floats(c)),
+                     RHEO_INT(tiles), RHEO_INT(panels), RHEO_INT(e->act), RHEO_FLOAT(e->factor), RHEO_INT(x_floats(c)),
                      RHEO_INT(f == PANELS ? packed_floats(c, f, dev) : k * c->o), RHEO_INT(positions(c) * c->o));
 }
 
@@ -115,17 +133,18 @@ static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, c
         { (size_t)(divide_up(c->o, SIMT_TILE) * SIMT_SIDE), (size_t)(divide_up(positions(c), SIMT_TILE) * SIMT_SIDE), (size_t)c->batch },
         { SIMT_SIDE, SIMT_SIDE, 1 },
     };
-    return RHEO_EMIT(l, err, "conv2d", "conv2d", grid, RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b), RHEO_BUF(e->a), RHEO_BUF(y), GEOMETRY(c),
-                     RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(e->act),
+    return RHEO_EMIT(l, err, "conv2d", "conv2d", grid, RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y), GEOMETRY(c),
+                     RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
                      RHEO_INT(x_floats(c)), RHEO_INT(depth(c) * c->o), RHEO_INT(positions(c) * c->o));
 }
 
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err)
 {
-    const rheo_epilogue none = { w, w, -1 }, *e = epilogue ? epilogue : &none;
+    const rheo_epilogue none = { w, w, -1, 0 }, *e = epilogue ? epilogue : &none;
     const form f = form_of(c, rheo_launcher_facts(l));
     if (f == SIMT) return launch_simt(l, c, x, w, y, e, err);
+    if (f == SMALL) return launch_small(l, c, x, w, y, e, err);
     const rheo_status st = f == AS_IS ? RHEO_OK : launch_pack(l, c, f, w, err);
     if (st) return st;
     return f == THIN ? launch_thin(l, c, x, y, e, err) : launch_columns(l, c, f, x, w, y, e, err);
@@ -136,7 +155,7 @@ rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_
 /* How dw is cut: blocks of k and o a group, and parts of the positions where those blocks are too few to fill a
  * device. By shape alone, so that results are the same whatever the device's number of cores. */
 typedef struct cut {
-    bool swapped;
+    bool swapped, in_place;
     int64_t k_block, o_block, parts, span;
 } cut;
 
@@ -151,8 +170,13 @@ static cut cut_dw(const rheo_conv *c, const rheo_device_facts *dev)
         const int64_t columns = cpu_columns(dev), rows = cpu_rows(dev);
         const double by_o = (double)c->o / (double)round_up(c->o, columns), by_k = (double)k / (double)round_up(k, columns);
         u.swapped = by_k > by_o;
-        u.k_block = u.swapped ? even_block(k, CPU_B_MAX, columns) : even_block(k, CPU_A_MAX, rows);
-        u.o_block = u.swapped ? even_block(c->o, CPU_A_MAX, rows) : even_block(c->o, CPU_B_MAX, columns);
+        const int64_t all_rows = u.swapped ? c->o : k, all_columns = u.swapped ? k : c->o, a = even_block(all_rows, CPU_A_MAX, rows);
+        /* Columns need not be gathered where whole panels of them lie together and few rows use them again: they lie far
+         * apart, in few sets of the first-level cache. */
+        u.in_place = (u.swapped ? c->i : c->o) % columns == 0 && a <= CPU_IN_PLACE_MAX;
+        const int64_t b = even_block(all_columns, u.in_place ? CPU_C_MAX / a / columns * columns : CPU_B_MAX, columns);
+        u.k_block = u.swapped ? b : a;
+        u.o_block = u.swapped ? a : b;
     }
     const int64_t blocks = divide_up(k, u.k_block) * divide_up(c->o, u.o_block) * c->batch;
     const int64_t wanted = smaller(divide_up(WANTED_GROUPS, blocks), larger(1, p / 256));
@@ -171,7 +195,8 @@ static rheo_status launch_dw_cpu(rheo_launcher *l, const rheo_conv *c, const cut
 {
     const rheo_grid grid = rheo_grid_single(divide_up(depth(c), u->k_block), divide_up(c->o, u->o_block), u->parts * c->batch);
     return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), GEOMETRY(c), RHEO_INT(u->k_block),
-                     RHEO_INT(u->o_block), RHEO_INT(u->swapped), RHEO_INT(u->span), RHEO_INT(u->parts), RHEO_INT(x_floats(c)),
+                     RHEO_INT(u->o_block), RHEO_INT(u->swapped), RHEO_INT(u->in_place),
+                     RHEO_INT(u->span), RHEO_INT(u->parts), RHEO_INT(x_floats(c)),
                      RHEO_INT(positions(c) * c->o));
 }
 

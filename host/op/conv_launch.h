@@ -14,8 +14,9 @@ typedef struct rheo_conv {
 } rheo_conv;
 
 typedef struct rheo_epilogue {
-    cl_mem b, a;             /* [o] each */
-    int act;                 /* -1: none of it; y = act((y + b) exp(a)), act 0 nothing, 1 relu */
+    cl_mem b, l;             /* [o] each */
+    int act;                 /* -1: none of it; y = act((y + b) exp(factor l)), act 0 nothing, 1 relu */
+    float factor;
 } rheo_epilogue;
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */

@@ -1,5 +1,5 @@
 /* Coupling (flows 1.3): the first C - C2 channels of x pass, the last C2 become y2 = (x2 + t) s, s = sigmoid(r + 2), with
- * logdet = sum ln s per sample (affine; h holds t and r interleaved), or y2 = x2 + h (additive). One launch each for
+ * logdet = logdet before + sum ln s per sample (affine; h holds t and r interleaved), or y2 = x2 + h (additive). One launch each for
  * forward, backward (from the output, so that a rebuilt layer need not run forward again) and inverse. */
 #include "op/common.h"
 #include "op/ops.h"
@@ -79,7 +79,7 @@ static void coupling_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
     }
     const rheo_value u = shifted(g, n->in[1]);
     out[0] = join(g, x.pass, rheo_mul(g, rheo_add(g, x.change, interleaved(g, n->in[1], 0)), rheo_sigmoid(g, u)));
-    out[1] = rheo_sum(g, rheo_log_sigmoid(g, u), RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
+    out[1] = rheo_add(g, n->in[2], rheo_sum(g, rheo_log_sigmoid(g, u), RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C));
 }
 
 static void inverse_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
@@ -127,6 +127,7 @@ static void coupling_gradient(rheo_graph *g, const rheo_node *n, const rheo_valu
     const rheo_value back = rheo_apply(g, &rheo_op_coupling_backward, 4, (const rheo_value[]){ y, n->in[1], d, q }, n->attr, n->attr_bytes);
     dx[0] = is_affine(n) ? back : d;
     dx[1] = rheo_output(back, 1);
+    if (is_affine(n)) dx[2] = dy[1];
 }
 
 static void inverse_pass(rheo_graph *g, const rheo_node *n, rheo_value *known, rheo_value *as)
@@ -148,6 +149,7 @@ static rheo_sizes sizes_of(const rheo_node *n)
 static void coupling_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const rheo_sizes s = sizes_of(n);
+    for (int64_t i = 0; i < s.samples && is_affine(n); i++) out[1][i] = in[2][i];
     for (int64_t p = 0; p < s.samples * s.positions; p++) {
         for (int64_t c = 0; c < s.c; c++) out[0][p * s.c + c] = in[0][p * s.c + c];
         for (int64_t k = 0; k < s.c2; k++) {
@@ -211,8 +213,8 @@ static rheo_status coupling_launch(rheo_launcher *l, const rheo_node *n, rheo_er
 {
     const rheo_sizes s = sizes_of(n);
     return RHEO_EMIT(l, err, "flow", "coupling", grid_of(l, s.samples), RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_in(l, 1)),
-                     RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, is_affine(n) ? 1 : 0)), RHEO_INT(s.positions), RHEO_INT(s.c),
-                     RHEO_INT(s.c2), RHEO_INT(is_affine(n)));
+                     RHEO_BUF(rheo_in(l, is_affine(n) ? 2 : 0)), RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, is_affine(n) ? 1 : 0)),
+                     RHEO_INT(s.positions), RHEO_INT(s.c), RHEO_INT(s.c2), RHEO_INT(is_affine(n)));
 }
 
 static rheo_status inverse_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
@@ -233,12 +235,14 @@ static rheo_status backward_launch(rheo_launcher *l, const rheo_node *n, rheo_er
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
 
 static const int32_t additive = 0, affine = 1;
-#define SAMPLE(n, h, w, c, ch, kind) \
-    { .n_in = 2, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, h, w, ch) }, .attr = &kind, .attr_bytes = sizeof kind }
-static const rheo_op_sample coupling_samples[] = {
-    SAMPLE(1, 1, 1, 2, 2, affine), SAMPLE(3, 1, 1, 3, 4, affine), SAMPLE(2, 5, 7, 4, 4, affine),   SAMPLE(2, 3, 3, 12, 12, affine),
-    SAMPLE(2, 9, 9, 8, 8, affine), SAMPLE(2, 3, 5, 4, 2, additive), SAMPLE(1, 1, 1, 3, 2, additive),
-};
+#define SAMPLE(inputs, n, h, w, c, ch, kind)                                                                                    \
+    { .n_in = inputs, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, h, w, ch), RHEO_SPEC_F32(n, 1, 1, 1) }, .attr = &kind, \
+      .attr_bytes = sizeof kind }
+#define SAMPLES(affine_inputs)                                                                                               \
+    SAMPLE(affine_inputs, 1, 1, 1, 2, 2, affine), SAMPLE(affine_inputs, 3, 1, 1, 3, 4, affine),                              \
+    SAMPLE(affine_inputs, 2, 5, 7, 4, 4, affine), SAMPLE(affine_inputs, 2, 3, 3, 12, 12, affine),                            \
+    SAMPLE(affine_inputs, 2, 9, 9, 8, 8, affine), SAMPLE(2, 2, 3, 5, 4, 2, additive), SAMPLE(2, 1, 1, 1, 3, 2, additive)
+static const rheo_op_sample coupling_samples[] = { SAMPLES(3) }, inverse_samples[] = { SAMPLES(2) };
 #define BACK(n, h, w, c, ch, kind)                                                                                         \
     { .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, h, w, ch), RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, 1, 1, 1) }, \
       .attr = &kind, .attr_bytes = sizeof kind }
@@ -259,15 +263,15 @@ const rheo_op rheo_op_coupling_backward = {
 };
 const rheo_op rheo_op_coupling_inverse = {
     .name = "coupling_inverse", .infer = inverse_infer, .expand = inverse_expand, .pass = inverse_pass, .launch = inverse_launch,
-    .reference = inverse_reference, RHEO_SAMPLES(coupling_samples), .tolerance = 64,
+    .reference = inverse_reference, RHEO_SAMPLES(inverse_samples), .tolerance = 64,
 };
 
 /* ---- constructors ---------------------------------------------------------------------------------------------- */
 
-rheo_value rheo_coupling(rheo_graph *g, rheo_value x, rheo_value h, bool is_affine_form)
+rheo_value rheo_coupling(rheo_graph *g, rheo_value x, rheo_value h, rheo_value logdet, bool is_affine_form)
 {
     const int32_t attr = is_affine_form;
-    return rheo_apply(g, &rheo_op_coupling, 2, (const rheo_value[]){ x, h }, &attr, sizeof attr);
+    return rheo_apply(g, &rheo_op_coupling, is_affine_form ? 3 : 2, (const rheo_value[]){ x, h, logdet }, &attr, sizeof attr);
 }
 
 rheo_value rheo_coupling_inverse(rheo_graph *g, rheo_value y, rheo_value h, bool is_affine_form)

@@ -24,10 +24,14 @@ static bool check_factors(rheo_graph *g, const rheo_node *n, int first)
 
 /* ---- W and its gradient ---------------------------------------------------------------------------- */
 
+/* The positions s counts for in the log-determinant. */
+static int64_t positions_of(const rheo_node *n) { return *(const int64_t *)n->attr; }
+
 static bool matrix_infer(rheo_graph *g, rheo_node *n)
 {
-    n->n_out = 1;
+    n->n_out = 2;
     n->out[0] = n->in_spec[P];
+    n->out[1] = n->in_spec[FACTORS];
     return check_factors(g, n, 0);
 }
 
@@ -46,17 +50,20 @@ static rheo_value lower_of(rheo_graph *g, const rheo_value *f)
 static void matrix_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
     out[0] = rheo_matmul(g, n->in[P], rheo_matmul(g, lower_of(g, n->in), upper_of(g, n->in), false, false), false, false);
+    out[1] = rheo_add(g, n->in[FACTORS], rheo_affine(g, rheo_sum(g, n->in[LOG_S], RHEO_AXIS_C), (double)positions_of(n), 0));
 }
 
 extern const rheo_op rheo_op_lu_matrix_backward;
 
 static void matrix_gradient(rheo_graph *g, const rheo_node *n, const rheo_value *dy, rheo_value *dx)
 {
-    rheo_value in[FACTORS + 1];
+    rheo_value in[FACTORS + 2];
     memcpy(in, n->in, FACTORS * sizeof *in);
-    in[FACTORS] = rheo_matmul(g, n->in[P], dy[0], true, false);
-    const rheo_value d = rheo_apply(g, &rheo_op_lu_matrix_backward, FACTORS + 1, in, NULL, 0);
+    in[FACTORS] = rheo_is_none(dy[0]) ? rheo_constant(g, n->out[0].shape, 0) : dy[0];
+    in[FACTORS + 1] = rheo_is_none(dy[1]) ? rheo_constant(g, n->out[1].shape, 0) : dy[1];
+    const rheo_value d = rheo_apply(g, &rheo_op_lu_matrix_backward, FACTORS + 2, in, n->attr, n->attr_bytes);
     for (int k = 0; k < 3; k++) dx[LOWER + k] = rheo_output(d, k);
+    dx[FACTORS] = dy[1];
 }
 
 static bool backward_infer(rheo_graph *g, rheo_node *n)
@@ -68,11 +75,12 @@ static bool backward_infer(rheo_graph *g, rheo_node *n)
 
 static void backward_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
-    const rheo_value upper = upper_of(g, n->in), dm = n->in[FACTORS];
+    const rheo_value upper = upper_of(g, n->in), dm = rheo_matmul(g, n->in[P], n->in[FACTORS], true, false);
     const rheo_value right = rheo_matmul(g, lower_of(g, n->in), dm, true, false);
+    const rheo_value dlogdet = rheo_affine(g, rheo_sum(g, n->in[FACTORS + 1], RHEO_AXIS_N), (double)positions_of(n), 0);
     out[0] = rheo_triangle(g, rheo_matmul(g, dm, upper, false, true), -1);
     out[1] = rheo_triangle(g, right, 1);
-    out[2] = rheo_mul(g, rheo_diagonal(g, right), rheo_diagonal(g, upper));
+    out[2] = rheo_add(g, rheo_mul(g, rheo_diagonal(g, right), rheo_diagonal(g, upper)), dlogdet);
 }
 
 /* ---- references -------------------------------------------------------------------------------------- */
@@ -97,17 +105,24 @@ static int64_t column_at(const double *p, int64_t r, int64_t c)
 static void matrix_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const int64_t c = n->out[0].shape.c;
+    double total = 0;
     for (int64_t r = 0; r < c; r++)
         for (int64_t k = 0; k < c; k++)
             for (int64_t m = 0; m < c; m++)
                 out[0][r * c + k] += lower_at(in, column_at(in[P], r, c), m, c) * upper_at(in, m, k, c);
+    for (int64_t k = 0; k < c; k++) total += in[LOG_S][k];
+    for (int64_t i = 0; i < rheo_count(n->out[1].shape); i++) out[1][i] = in[FACTORS][i] + (double)positions_of(n) * total;
 }
 
+/* dM = P^T dW: its row j is dW's row r with column_at(r) = j. */
 static void backward_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const int64_t c = n->out[0].shape.c;
-    const double *dm = in[FACTORS];
-    for (int64_t a = 0; a < c; a++)
+    double *dm = calloc((size_t)(c * c), sizeof *dm), dlogdet = 0;
+    for (int64_t r = 0; r < c && dm; r++) memcpy(dm + column_at(in[P], r, c) * c, in[FACTORS] + r * c, (size_t)c * sizeof *dm);
+    for (int64_t i = 0; i < rheo_count(n->in_spec[FACTORS + 1].shape); i++) dlogdet += in[FACTORS + 1][i];
+    for (int64_t a = 0; a < c && dm; a++) {
+        out[2][a] = (double)positions_of(n) * dlogdet;
         for (int64_t b = 0; b < c; b++)
             for (int64_t k = 0; k < c; k++) {
                 const double right = lower_at(in, k, a, c) * dm[k * c + b];
@@ -115,6 +130,8 @@ static void backward_reference(const rheo_node *n, const double *const *in, doub
                 if (a < b) out[1][a * c + b] += right;
                 if (a == b) out[2][a] += right * upper_at(in, a, a, c);
             }
+    }
+    free(dm);
 }
 
 /* ---- x = y W^{-1} --------------------------------------------------------------------------------------- */
@@ -168,15 +185,18 @@ static rheo_grid square_grid(const rheo_launcher *l, int64_t c)
 static rheo_status matrix_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     return RHEO_EMIT(l, err, "flow", "lu_matrix", square_grid(l, n->out[0].shape.c), RHEO_BUF(rheo_in(l, P)), RHEO_BUF(rheo_in(l, LOWER)),
-                     RHEO_BUF(rheo_in(l, UPPER)), RHEO_BUF(rheo_in(l, LOG_S)), RHEO_BUF(rheo_in(l, SIGN)), RHEO_BUF(rheo_out(l, 0)),
-                     RHEO_INT(n->out[0].shape.c));
+                     RHEO_BUF(rheo_in(l, UPPER)), RHEO_BUF(rheo_in(l, LOG_S)), RHEO_BUF(rheo_in(l, SIGN)), RHEO_BUF(rheo_in(l, FACTORS)),
+                     RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, 1)), RHEO_INT(n->out[0].shape.c), RHEO_INT(rheo_count(n->out[1].shape)),
+                     RHEO_FLOAT(positions_of(n)));
 }
 
 static rheo_status backward_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    return RHEO_EMIT(l, err, "flow", "lu_matrix_backward", square_grid(l, n->out[0].shape.c), RHEO_BUF(rheo_in(l, LOWER)),
-                     RHEO_BUF(rheo_in(l, UPPER)), RHEO_BUF(rheo_in(l, LOG_S)), RHEO_BUF(rheo_in(l, SIGN)), RHEO_BUF(rheo_in(l, FACTORS)),
-                     RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, 1)), RHEO_BUF(rheo_out(l, 2)), RHEO_INT(n->out[0].shape.c));
+    return RHEO_EMIT(l, err, "flow", "lu_matrix_backward", square_grid(l, n->out[0].shape.c), RHEO_BUF(rheo_in(l, P)),
+                     RHEO_BUF(rheo_in(l, LOWER)), RHEO_BUF(rheo_in(l, UPPER)), RHEO_BUF(rheo_in(l, LOG_S)), RHEO_BUF(rheo_in(l, SIGN)),
+                     RHEO_BUF(rheo_in(l, FACTORS)), RHEO_BUF(rheo_in(l, FACTORS + 1)), RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, 1)),
+                     RHEO_BUF(rheo_out(l, 2)), RHEO_INT(n->out[0].shape.c), RHEO_INT(rheo_count(n->in_spec[FACTORS + 1].shape)),
+                     RHEO_FLOAT(positions_of(n)));
 }
 
 /* Rows of a block in lu_solve: LU_ROWS of cl/lu.cl. */
@@ -209,10 +229,13 @@ static rheo_status solve_launch(rheo_launcher *l, const rheo_node *n, rheo_error
 
 /* Off-diagonal factors are kept small so that solves are well conditioned. */
 #define FACTOR_SPECS(c) RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(1, 1, 1, c), RHEO_SPEC_F32(1, 1, 1, c)
-#define FACTOR_FILLS { .permutation = true }, { 0.1, 0, 0 }, { 0.1, 0, 0 }, { 0.1, 0, 0 }, { .scale = 1e-30, .shift = 1, .fixed = true }
-#define MATRIX(c) { .n_in = 5, .in = { FACTOR_SPECS(c) }, .fill = { FACTOR_FILLS } }
-#define BACK(c) { .n_in = 6, .in = { FACTOR_SPECS(c), RHEO_SPEC_F32(1, 1, c, c) }, .fill = { FACTOR_FILLS } }
-#define SOLVE(n, h, w, c) { .n_in = 6, .in = { RHEO_SPEC_F32(n, h, w, c), FACTOR_SPECS(c) }, .fill = { { 0 }, FACTOR_FILLS } }
+#define FACTOR_FILLS { .permutation = true }, { .scale = 0.1 }, { .scale = 0.1 }, { .scale = 0.1 }, { .scale = 1e-30, .shift = 1, .fixed = true }
+static const int64_t positions = 9;
+#define POSITIONS .attr = &positions, .attr_bytes = sizeof positions
+#define MATRIX(c) { .n_in = 6, .in = { FACTOR_SPECS(c), RHEO_SPEC_F32(3, 1, 1, 1) }, .fill = { FACTOR_FILLS }, POSITIONS }
+#define BACK(c) \
+    { .n_in = 7, .in = { FACTOR_SPECS(c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(3, 1, 1, 1) }, .fill = { FACTOR_FILLS }, POSITIONS }
+#define SOLVE(n, h, w, c) { .n_in = 6, .in = { RHEO_SPEC_F32(n, h, w, c), FACTOR_SPECS(c) }, .fill = { { .scale = 1 }, FACTOR_FILLS } }
 static const rheo_op_sample matrix_samples[] = { MATRIX(1), MATRIX(2), MATRIX(5), MATRIX(12), MATRIX(33) };
 static const rheo_op_sample backward_samples[] = { BACK(1), BACK(2), BACK(5), BACK(12), BACK(33) };
 static const rheo_op_sample solve_samples[] = { SOLVE(1, 1, 1, 2), SOLVE(2, 3, 5, 4), SOLVE(3, 7, 5, 12), SOLVE(1, 8, 9, 33) };
@@ -232,7 +255,13 @@ const rheo_op rheo_op_lu_solve = {
     .reference = solve_reference, RHEO_SAMPLES(solve_samples), .tolerance = 80,
 };
 
-rheo_value rheo_lu_matrix(rheo_graph *g, const rheo_value factors[5]) { return rheo_apply(g, &rheo_op_lu_matrix, FACTORS, factors, NULL, 0); }
+rheo_value rheo_lu_matrix(rheo_graph *g, const rheo_value factors[5], rheo_value logdet, int64_t at_positions)
+{
+    rheo_value in[FACTORS + 1];
+    memcpy(in, factors, FACTORS * sizeof *in);
+    in[FACTORS] = logdet;
+    return rheo_apply(g, &rheo_op_lu_matrix, FACTORS + 1, in, &at_positions, sizeof at_positions);
+}
 
 rheo_value rheo_lu_solve(rheo_graph *g, rheo_value y, const rheo_value factors[5])
 {

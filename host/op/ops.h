@@ -45,9 +45,17 @@ V_ rheo_minimum(G_ *g, V_ a, V_ b);
 V_ rheo_maximum(G_ *g, V_ a, V_ b);
 V_ rheo_add_u32(G_ *g, V_ counter, uint32_t increment);     /* device-side counters (counter.c), no gradient */
 
-/* y = act((x + b) exp(a)), b and a [1,1,1,C]; act 0 none, 1 relu. Two outputs never: gradient uses y. Actnorm and
- * the convolution epilogue (affine_act.c). rheo_affine_act_backward: outputs dx [x], da [C], db [C]. */
-V_ rheo_affine_act(G_ *g, V_ x, V_ b, V_ a, int relu);
+/* y = act((x + b) exp(factor l)), b and l [1,1,1,C]: actnorm and what follows a convolution (affine_act.c). logdet [N,1,1,1] may be
+ * RHEO_NONE; else output 1 is logdet + H W factor sum(l). */
+typedef struct rheo_affine_attr {
+    int32_t relu;            /* act: 0 none, 1 max(., 0) */
+    float factor;            /* multiplies l, and so its learning rate (flows 1.1) */
+} rheo_affine_attr;
+V_ rheo_affine_act(G_ *g, V_ x, V_ b, V_ l, V_ logdet, rheo_affine_attr attr);
+/* x = y exp(-factor l) - b, undoing it where there is no activation (affine_inverse.c) */
+V_ rheo_affine_inverse(G_ *g, V_ y, V_ b, V_ l, float factor);
+/* Its gradient from its output: outputs dx [y's], db and dl [1,1,1,C]; dlogdet may be RHEO_NONE (affine_backward.c) */
+V_ rheo_affine_act_backward(G_ *g, V_ dy, V_ y, V_ l, V_ dlogdet, rheo_affine_attr attr);
 
 /* ---- reductions (reduce.c) ----------------------------------------------------------------------- */
 enum { RHEO_AXIS_N = 1, RHEO_AXIS_H = 2, RHEO_AXIS_W = 4, RHEO_AXIS_C = 8 };
@@ -64,8 +72,8 @@ V_ rheo_logsumexp(G_ *g, V_ x);                         /* over C, max subtracte
 V_ rheo_conv2d(G_ *g, V_ x, V_ w, int pad, int dilation);
 V_ rheo_conv2d_dx(G_ *g, V_ dy, V_ w, rheo_shape x, int pad, int dilation);
 V_ rheo_conv2d_dw(G_ *g, V_ x, V_ dy, rheo_shape w, int pad, int dilation);
-/* act((conv2d(x, w) + b) exp(a)), b and a [1,1,1,O]; what fusing makes, no gradient (conv2d_act.c) */
-V_ rheo_conv2d_act(G_ *g, V_ x, V_ w, V_ b, V_ a, int pad, int dilation, int relu);
+/* act((conv2d(x, w) + b) exp(factor l)), b and l [1,1,1,O]: what fusing makes (conv2d_act.c) */
+V_ rheo_conv2d_act(G_ *g, V_ x, V_ w, V_ b, V_ l, int pad, int dilation, rheo_affine_attr attr);
 /* [n,B,M,K] x [n,B,K,N] -> [n,B,M,N]; either factor transposed in its last two dimensions (matmul.c) */
 V_ rheo_matmul(G_ *g, V_ a, V_ b, bool transpose_a, bool transpose_b);
 /* Each row r of x [N,H,W,C] solves  y T = x  (row vectors), T [1,1,C,C]: its lower or upper triangle is read, the
@@ -97,17 +105,14 @@ V_ rheo_gaussian_logp(G_ *g, V_ z, V_ m, V_ r);
 
 /* ---- flow layers' own ------------------------------------------------------------------------------------ */
 /* The first C/2 channels of x pass, the others become y2 = (x2 + t) sigmoid(r + 2), h [N,H,W,2 C2] = t, r interleaved, output 1 the
- * log-determinant [N,1,1,1]; or y2 = x2 + h, h [N,H,W,C2], one output (coupling.c) */
-V_ rheo_coupling(G_ *g, V_ x, V_ h, bool affine);
+ * log-determinant so far [N,1,1,1] plus its own; or y2 = x2 + h, h [N,H,W,C2], logdet RHEO_NONE, one output (coupling.c) */
+V_ rheo_coupling(G_ *g, V_ x, V_ h, V_ logdet, bool affine);
 V_ rheo_coupling_inverse(G_ *g, V_ y, V_ h, bool affine);
 V_ rheo_coupling_condition(G_ *g, V_ x);                /* the passing channels, seen through an inverse */
-/* Factors P, lower, upper [1,1,C,C], s, sign [1,1,1,C] of W = P L (U + diag(sign exp(s))): W, and y W^{-1} per position (lu.c) */
-V_ rheo_lu_matrix(G_ *g, const V_ factors[5]);
+/* Factors P, lower, upper [1,1,C,C], s, sign [1,1,1,C] of W = P L (U + diag(sign exp(s))): outputs W and logdet [N,1,1,1]
+ * + positions sum(s); and y W^{-1} per position (lu.c) */
+V_ rheo_lu_matrix(G_ *g, const V_ factors[5], V_ logdet, int64_t positions);
 V_ rheo_lu_solve(G_ *g, V_ y, const V_ factors[5]);
-/* x = y exp(-a) - b, the inverse of affine_act without activation (affine_inverse.c) */
-V_ rheo_affine_inverse(G_ *g, V_ y, V_ b, V_ a);
-/* The gradient of affine_act from its output: outputs dx [y's], db and da [1,1,1,C] (affine_backward.c) */
-V_ rheo_affine_act_backward(G_ *g, V_ dy, V_ y, V_ a, int relu);
 
 /* ---- random numbers (score 9): functions of (key, purpose, id, sample, element), no gradient ------------------ */
 /* key: u32 [1,1,1,4] = seed low, seed high, step t, first sample n0. Sample of element [n,h,w,c] is n0 + n, its

@@ -1,23 +1,16 @@
 /* Which device is fastest: multiply-adds of cl/device.cl, about 50 ms each, remembered in the cache folder. */
 #include <stdlib.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "runtime/internal.h"
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static double time_rounds(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, cl_mem out, int rounds)
 {
     const rheo_arg args[] = { RHEO_BUF(out), RHEO_INT(rounds) };
-    const double start = seconds_now();
+    const double start = rheo_seconds();
     if (rheo_launch(dev, kernel, grid, args, 2, NULL) || rheo_finish(dev, NULL)) return -1;
-    return seconds_now() - start;
+    return rheo_seconds() - start;
 }
 
 /* GFLOP/s, or 0 where the device fails. */

@@ -81,7 +81,7 @@ typedef struct rheo_train_options {
     int force;                  /* a run that is there already is replaced; otherwise it is refused */
     const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults */
     const char *device;         /* as rheo_devices says; NULL: the fastest. "host": double precision without OpenCL, very slow */
-    int64_t batch, accumulate;  /* images a step are batch * accumulate */
+    int64_t batch, accumulate;  /* images a step are batch * accumulate; batch 0: 32 images, 256 vectors */
     int64_t iterations;         /* ends after so many steps, or */
     double minutes;             /* after so much time, counted from the call */
     double lr, warmup;          /* the rate, reached linearly over `warmup` steps */

@@ -1,0 +1,152 @@
+/* A trained model, opened for use. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/checkpoint.h"
+#include "train/draw.h"
+#include "train/evaluate.h"
+#include "train/feed.h"
+#include "train/run.h"
+#include "train/trainer.h"
+
+enum { BATCH = 64 };
+
+struct rheo_checkpoint {
+    rheo_recipe recipe;
+    rheo_instance in;
+    uint64_t step;
+    rheo_evaluator evaluator;       /* made when first needed */
+    rheo_drawer drawer;
+};
+
+static rheo_status upload(rheo_checkpoint *c, const float *theta, const float *fixed, rheo_error *err)
+{
+    const rheo_params *p = c->in.model->params;
+    rheo_status st = rheo_state_write(c->in.state, c->in.theta, 0, rheo_params_flat(p, true), theta, err);
+    if (!st) st = rheo_state_write(c->in.state, c->in.fixed, 0, rheo_params_flat(p, false), fixed, err);
+    const rheo_status waited = rheo_instance_finish(&c->in, err);
+    return st ? st : waited;
+}
+
+rheo_status rheo_checkpoint_open(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err)
+{
+    const rheo_flat flat = weights && !strcmp(weights, "raw") ? RHEO_FLAT_THETA : RHEO_FLAT_EMA;
+    rheo_snapshot shot = { .best = NAN };
+    rheo_model *model = NULL;
+    char *file = NULL;
+    rheo_status st = RHEO_OK;
+    if (weights && flat == RHEO_FLAT_EMA && strcmp(weights, "ema"))
+        return rheo_fail(err, RHEO_EINVAL, "weights: found '%.40s', expected ema or raw", weights);
+    rheo_checkpoint *c = calloc(1, sizeof *c);
+    if (!c) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    st = rheo_run_checkpoint(path, false, &file, err);
+    if (!st) st = rheo_checkpoint_read(file, 1u << flat, &c->recipe, &model, &shot, err);
+    if (!st) st = rheo_instance_create(model, device, &c->in, err);
+    if (!st) st = upload(c, shot.flat[flat], shot.fixed, err);
+    c->step = shot.step;
+    rheo_snapshot_free(&shot);
+    free(file);
+    if (st) rheo_checkpoint_close(c);
+    else *out = c;
+    return st;
+}
+
+void rheo_checkpoint_close(rheo_checkpoint *c)
+{
+    if (!c) return;
+    if (c->in.dev) rheo_cache_save(c->in.dev);
+    rheo_evaluator_free(&c->evaluator);
+    rheo_drawer_free(&c->drawer);
+    rheo_instance_free(&c->in);
+    rheo_recipe_free(&c->recipe);
+    free(c);
+}
+
+void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *out)
+{
+    const rheo_data_shape s = c->recipe.shape;
+    *out = (rheo_checkpoint_facts){
+        .model = c->recipe.model, .data = c->recipe.data, .h = (uint32_t)s.h, .w = (uint32_t)s.w, .c = (uint32_t)s.c, .vectors = !s.bytes,
+        .parameters = (uint64_t)rheo_params_numbers(c->in.model->params), .step = c->step,
+    };
+}
+
+static rheo_status need_evaluator(rheo_checkpoint *c, rheo_error *err)
+{
+    return c->evaluator.loss ? RHEO_OK : rheo_evaluator_create(&c->in, c->in.theta, BATCH, true, &c->evaluator, err);
+}
+
+rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
+{
+    rheo_rows rows = { .count = n };
+    if (!n) return rheo_fail(err, RHEO_EINVAL, "log_prob: no images");
+    if (c->recipe.shape.bytes) rows.images = (uint8_t *)x;      /* read only */
+    else rows.vectors = (float *)x;
+    double *each = malloc(n * sizeof *each);
+    if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_status st = need_evaluator(c, err);
+    for (uint32_t first = 0; first < n && !st; first += BATCH)
+        st = rheo_evaluator_loss(&c->evaluator, &rows, first, n - first < BATCH ? n - first : BATCH, seed, each + first, err);
+    for (uint32_t i = 0; i < n && !st; i++) out[i] = -each[i];
+    free(each);
+    return st;
+}
+
+rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err)
+{
+    if (!n) return rheo_fail(err, RHEO_EINVAL, "sample: none asked for");
+    if (!(temperature >= 0 && temperature <= 100))
+        return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, expected 0 to 100", temperature);
+    rheo_status st = RHEO_OK;
+    if (!c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, BATCH, &c->drawer, err);
+    return st ? st : rheo_drawer_draw(&c->drawer, n, temperature, seed, out, err);
+}
+
+/* ---- evaluation ---------------------------------------------------------------------------------------- */
+
+void rheo_evaluate_defaults(rheo_evaluate_options *options)
+{
+    *options = (rheo_evaluate_options){ .split = "test", .round_trip = 256 };
+}
+
+static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options *o, const rheo_rows *rows, rheo_evaluation *out,
+                                 rheo_error *err)
+{
+    const rheo_data_shape shape = c->recipe.shape;
+    const uint32_t n = o->limit && o->limit < rows->count ? o->limit : rows->count, turned = o->round_trip < n ? o->round_trip : n;
+    rheo_average m = { NAN, NAN };
+    double worst = 0, first_image = 0;
+    rheo_status st = need_evaluator(c, err);
+    if (!st) st = rheo_evaluator_loss(&c->evaluator, rows, 0, 1, o->seed, &first_image, err);      /* builds kernels: not to be timed */
+    const double began = rheo_clock();
+    if (!st) st = rheo_evaluator_mean(&c->evaluator, rows, n, o->seed, NULL, &m, err);
+    const double took = rheo_clock() - began;
+    for (uint32_t first = 0; first < turned && !st; first += BATCH) {
+        double error = 0;
+        st = rheo_evaluator_round_trip(&c->evaluator, rows, first, turned - first < BATCH ? turned - first : BATCH, o->seed, &error, err);
+        if (error > worst || isnan(error)) worst = error;
+    }
+    if (st) return st;
+    *out = (rheo_evaluation){
+        .bits_per_dim = shape.bytes ? m.mean * rheo_unit(shape) : NAN, .nats = m.mean,
+        .standard_error = m.standard_error * rheo_unit(shape), .entropy = NAN,
+        .round_trip_error = turned ? worst : NAN, .images_per_second = took > 0 ? n / took : NAN,
+        .images = n, .dims = (uint32_t)rheo_dims(shape),
+    };
+    return RHEO_OK;
+}
+
+rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rheo_evaluation *out, rheo_error *err)
+{
+    rheo_dataset *data = NULL;
+    int split = 0;
+    while (split < RHEO_SPLITS && strcmp(o->split, rheo_split_name((rheo_split)split))) split++;
+    if (split == RHEO_SPLITS) return rheo_fail(err, RHEO_EINVAL, "split: found '%.40s', expected train, valid or test", o->split);
+    rheo_status st = rheo_dataset_open(o->data ? o->data : c->recipe.data, 1u << split, &data, err);
+    if (!st) st = rheo_check_data(data, c->recipe.shape, err);
+    if (!st) st = evaluate_rows(c, o, &data->split[split], out, err);
+    if (!st) out->entropy = data->entropy;
+    rheo_dataset_close(data);
+    return st;
+}

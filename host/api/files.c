@@ -1,0 +1,52 @@
+/* Calls about files, and what every caller needs. */
+#include <stdlib.h>
+
+#include "data/png.h"
+#include "train/checkpoint.h"
+#include "train/run.h"
+
+const char *rheo_version(void) { return RHEO_VERSION; }
+
+void rheo_free(void *memory) { free(memory); }
+
+rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
+                            const char *about, rheo_error *err)
+{
+    const rheo_png_text text = { "Description", about };
+    return rheo_png_write_grid(path, images, n, h, w, c, columns, &text, about != NULL, err);
+}
+
+/* Trained parameters of the recipe's model. */
+static rheo_status count_parameters(const cJSON *config, const char *path, double *out, rheo_error *err)
+{
+    rheo_recipe recipe = { .config = NULL };
+    rheo_model *model = NULL;
+    rheo_status st = rheo_recipe_from_json(config, path, &recipe, err);
+    if (!st) st = rheo_recipe_model(&recipe, &model, err);
+    if (!st) *out = (double)rheo_params_numbers(model->params);
+    rheo_model_destroy(model);
+    rheo_recipe_free(&recipe);
+    return st;
+}
+
+rheo_status rheo_describe(const char *path, char **json, rheo_error *err)
+{
+    cJSON *config = NULL, *progress = NULL;
+    char *file = NULL;
+    size_t tensors = 0;
+    double parameters = 0;
+    rheo_status st = rheo_run_checkpoint(path, true, &file, err);
+    if (!st) st = rheo_checkpoint_notes(file, &config, &progress, &tensors, err);
+    if (!st) st = count_parameters(config, file, &parameters, err);
+    if (!st) {
+        const bool ok = cJSON_AddStringToObject(config, "file", file) && cJSON_AddNumberToObject(config, "parameters", parameters) &&
+                        cJSON_AddNumberToObject(config, "tensors", (double)tensors);
+        if (cJSON_AddItemToObject(config, "progress", progress)) progress = NULL;
+        *json = ok && !progress ? cJSON_Print(config) : NULL;
+        if (!*json) st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    }
+    cJSON_Delete(config);
+    cJSON_Delete(progress);
+    free(file);
+    return st;
+}

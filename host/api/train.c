@@ -1,0 +1,28 @@
+/* The whole-job calls of training. */
+#include "train/trainer.h"
+
+void rheo_train_defaults(rheo_train_options *options)
+{
+    *options = (rheo_train_options){
+        .model = "glow", .accumulate = 1, .lr = 2e-3, .warmup = 100, .optimizer = "adam", .ema = 0.999, .clip = 50,
+        .memory = "auto",
+    };
+}
+
+rheo_status rheo_train(const rheo_train_options *options, rheo_error *err)
+{
+    rheo_trainer t;
+    rheo_status st = rheo_trainer_create(options, &t, err);
+    if (!st) st = rheo_trainer_run(&t, err);
+    rheo_trainer_free(&t);
+    return st;
+}
+
+rheo_status rheo_resume(const rheo_train_options *options, rheo_error *err)
+{
+    rheo_trainer t;
+    rheo_status st = rheo_trainer_resume(options, &t, err);
+    if (!st) st = rheo_trainer_run(&t, err);
+    rheo_trainer_free(&t);
+    return st;
+}

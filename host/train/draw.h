@@ -1,0 +1,23 @@
+/* Sampling, a full batch at a time. Sample i is a function of (seed, i). */
+#ifndef RHEO_TRAIN_DRAW_H
+#define RHEO_TRAIN_DRAW_H
+
+#include "train/instance.h"
+
+typedef struct rheo_drawer {
+    const rheo_instance *in;
+    int64_t batch;
+    int levels;              /* values a byte can take: 2^bits */
+    int temperature, out;    /* storages */
+    rheo_key key;
+    rheo_plan *plan;
+    float *results;
+} rheo_drawer;
+
+rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err);
+void rheo_drawer_free(rheo_drawer *d);
+
+/* n samples into out: bytes [n, h, w, c], or floats [n, c] where the data is vectors. */
+rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
+
+#endif

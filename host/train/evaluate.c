@@ -1,0 +1,110 @@
+#include "train/evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "train/feed.h"
+
+typedef rheo_value (*per_sample)(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
+
+static rheo_status make_plan(const rheo_evaluator *e, int theta, per_sample what, rheo_plan **out, rheo_error *err)
+{
+    const rheo_instance *in = e->in;
+    const rheo_plan_options usual = rheo_usual_plan();
+    rheo_build b = { 0 };
+    rheo_graph *g = rheo_graph_create(in->state, &rheo_op_arithmetic);
+    if (!g) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_status st = rheo_build_init(&b, g, in->model->params, theta, in->fixed, err);
+    if (!st) {
+        const rheo_value x = rheo_whole(g, e->x, rheo_batch_shape(in->model->data, e->batch));
+        const rheo_value each = what(&b, in->model, x, rheo_key_value(g, &e->key));
+        rheo_assign(g, rheo_whole(g, e->out, RHEO_SHAPE(e->batch, 1, 1, 1)), each);
+        rheo_build_finish(&b);
+        st = rheo_plan_create(g, in->state, &usual, out, err);
+    }
+    rheo_graph_destroy(g);
+    return st;
+}
+
+rheo_status rheo_evaluator_create(const rheo_instance *in, int theta, int64_t batch, bool round_trip, rheo_evaluator *out, rheo_error *err)
+{
+    const int64_t dims = rheo_dims(in->model->data);
+    rheo_evaluator e = { .in = in, .batch = batch };
+    e.x = rheo_storage_add(in->state, "evaluated", RHEO_F32, batch * dims);
+    e.out = rheo_storage_add(in->state, "evaluation", RHEO_F32, batch);
+    e.staging = malloc((size_t)(batch * dims) * sizeof *e.staging);
+    e.results = malloc((size_t)batch * sizeof *e.results);
+    rheo_status st = RHEO_OK;
+    if (e.x < 0 || e.out < 0 || !e.staging || !e.results)
+        st = rheo_fail(err, RHEO_ENOMEM, "no memory for a batch of %lld", (long long)batch);
+    if (!st) st = rheo_key_declare(in->state, &e.key, err);
+    if (!st) st = make_plan(&e, theta, in->model->type->loss, &e.loss, err);
+    if (!st && round_trip) st = make_plan(&e, theta, in->model->type->round_trip, &e.round_trip, err);
+    if (st) rheo_evaluator_free(&e);
+    else *out = e;
+    return st;
+}
+
+void rheo_evaluator_free(rheo_evaluator *e)
+{
+    rheo_plan_destroy(e->loss);
+    rheo_plan_destroy(e->round_trip);
+    free(e->staging);
+    free(e->results);
+    e->loss = e->round_trip = NULL;
+    e->staging = e->results = NULL;
+}
+
+static rheo_status run(rheo_evaluator *e, rheo_plan *plan, const rheo_rows *rows, uint32_t first, uint64_t seed, rheo_error *err)
+{
+    const int64_t dims = rheo_dims(e->in->model->data);
+    rheo_rows_fill(rows, dims, first, e->batch, e->staging);
+    rheo_status st = rheo_key_write(e->in->state, &e->key, seed, 0, first, err);
+    if (!st) st = rheo_state_write(e->in->state, e->x, 0, e->batch * dims, e->staging, err);
+    if (!st) st = rheo_plan_run(plan, err);
+    return st ? st : rheo_state_read(e->in->state, e->out, 0, e->batch, e->results, err);
+}
+
+rheo_status rheo_evaluator_loss(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
+                                rheo_error *err)
+{
+    const rheo_status st = run(e, e->loss, rows, first, seed, err);
+    for (int64_t i = 0; i < n && !st; i++) out[i] = e->results[i];
+    return st;
+}
+
+rheo_status rheo_evaluator_round_trip(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
+                                      rheo_error *err)
+{
+    const rheo_status st = run(e, e->round_trip, rows, first, seed, err);
+    *out = 0;
+    for (int64_t i = 0; i < n && !st; i++)
+        if (e->results[i] > *out || isnan(e->results[i])) *out = e->results[i];      /* a NaN is the worst of all, and stays */
+    return st;
+}
+
+/* Welford's mean and variance: the loss of an image is thousands of nats, its spread a few. */
+rheo_status rheo_evaluator_mean(rheo_evaluator *e, const rheo_rows *rows, uint32_t n, uint64_t seed, const volatile int *stop,
+                                rheo_average *out, rheo_error *err)
+{
+    rheo_status st = RHEO_OK;
+    double mean = 0, squares = 0;
+    double *each = malloc((size_t)e->batch * sizeof *each);
+    if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (uint32_t first = 0; first < n && !st; first += (uint32_t)e->batch) {
+        const int64_t now = n - first < e->batch ? n - first : e->batch;
+        if (stop && *stop) {
+            st = rheo_fail(err, RHEO_ESTOPPED, "stopped while evaluating");
+            break;
+        }
+        st = rheo_evaluator_loss(e, rows, first, now, seed, each, err);
+        for (int64_t i = 0; i < now && !st; i++) {
+            const double delta = each[i] - mean;
+            mean += delta / (double)(first + i + 1);
+            squares += delta * (each[i] - mean);
+        }
+    }
+    free(each);
+    if (!st) *out = (rheo_average){ mean, n > 1 ? sqrt(squares / ((double)n - 1) / (double)n) : NAN };
+    return st;
+}

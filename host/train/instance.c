@@ -1,0 +1,83 @@
+#include "train/instance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "op/rules.h"
+
+rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err)
+{
+    const rheo_model_type *type = rheo_model_find(recipe->model);
+    if (!type) return rheo_fail(err, RHEO_EINVAL, "no model '%s'", recipe->model);
+    return type->create(recipe->config, recipe->shape, recipe->seed, out, err);
+}
+
+void rheo_model_destroy(rheo_model *m)
+{
+    if (m) m->type->destroy(m);
+}
+
+rheo_status rheo_instance_create(rheo_model *model, const char *device, rheo_instance *out, rheo_error *err)
+{
+    rheo_instance in = { .model = model, .theta = -1, .fixed = -1 };
+    rheo_status st = RHEO_OK;
+    if (!device || strcmp(device, "host")) st = rheo_device_open(device, &in.dev, err);
+    if (!st && !(in.state = rheo_state_create())) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st) st = rheo_state_bind(in.state, in.dev, err);
+    if (!st) st = rheo_params_declare(in.model->params, in.state, &in.theta, &in.fixed, err);
+    if (st) rheo_instance_free(&in);
+    else *out = in;
+    return st;
+}
+
+void rheo_instance_free(rheo_instance *in)
+{
+    rheo_state_destroy(in->state);
+    rheo_device_close(in->dev);
+    rheo_model_destroy(in->model);
+    *in = (rheo_instance){ .theta = -1, .fixed = -1 };
+}
+
+rheo_plan_options rheo_usual_plan(void)
+{
+    const char *arena = getenv("RHEO_ARENA");
+    return (rheo_plan_options){ .rules = rheo_rules, .separate_buffers = arena && !strcmp(arena, "0") };
+}
+
+rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err)
+{
+    return in->dev ? rheo_finish(in->dev, err) : RHEO_OK;
+}
+
+double rheo_unit(rheo_data_shape s) { return s.bytes ? 1 / ((double)rheo_dims(s) * log(2)) : 1; }
+
+rheo_status rheo_key_declare(rheo_state *s, rheo_key *out, rheo_error *err)
+{
+    out->seed = rheo_storage_add(s, "key.seed", RHEO_U32, 2);
+    out->step = rheo_storage_add(s, "key.step", RHEO_U32, 1);
+    out->first = rheo_storage_add(s, "key.first", RHEO_U32, 1);
+    if (out->seed < 0 || out->step < 0 || out->first < 0) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    return RHEO_OK;
+}
+
+rheo_status rheo_key_write(rheo_state *s, const rheo_key *k, uint64_t seed, uint32_t step, uint32_t first, rheo_error *err)
+{
+    const uint32_t words[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), step, first };
+    rheo_device *dev = rheo_state_device(s);
+    rheo_status st = rheo_state_write(s, k->seed, 0, 2, &words[0], err);
+    if (!st) st = rheo_state_write(s, k->step, 0, 1, &words[2], err);
+    if (!st) st = rheo_state_write(s, k->first, 0, 1, &words[3], err);
+    if (dev) {      /* the words live on this stack */
+        const rheo_status waited = rheo_finish(dev, err);
+        if (!st) st = waited;
+    }
+    return st;
+}
+
+rheo_value rheo_key_value(rheo_graph *g, const rheo_key *k)
+{
+    const rheo_value parts[3] = { rheo_whole(g, k->seed, rheo_vector(2)), rheo_whole(g, k->step, rheo_vector(1)),
+                                  rheo_whole(g, k->first, rheo_vector(1)) };
+    return rheo_concat(g, 3, 3, parts);
+}

@@ -1,0 +1,44 @@
+/* A model with its parameters on a device: what training, evaluation and sampling have in common. */
+#ifndef RHEO_TRAIN_INSTANCE_H
+#define RHEO_TRAIN_INSTANCE_H
+
+#include "graph/plan.h"
+#include "train/recipe.h"
+
+typedef struct rheo_instance {
+    rheo_device *dev;        /* NULL: the host executor */
+    rheo_state *state;
+    rheo_model *model;
+    int theta, fixed;        /* storages */
+} rheo_instance;
+
+/* The recipe's model; completes recipe->config. */
+rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err);
+void rheo_model_destroy(rheo_model *m);         /* accepts NULL */
+
+/* Opens the device and declares the parameters' storages. "host" is no device but the host executor. The model is taken over,
+ * whatever is returned. */
+rheo_status rheo_instance_create(rheo_model *model, const char *device, rheo_instance *out, rheo_error *err);
+void rheo_instance_free(rheo_instance *in);
+
+/* How every plan here is made: fusion rules, and RHEO_ARENA=0 for separate buffers. */
+rheo_plan_options rheo_usual_plan(void);
+
+/* Waits for the device; nothing on the host. */
+rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err);
+
+static inline int64_t rheo_dims(rheo_data_shape s) { return s.h * s.w * s.c; }
+/* From nats a sample to the unit shown: bits a dimension, or nats for continuous data. */
+double rheo_unit(rheo_data_shape s);
+
+/* Reads a window of a whole storage as `shape`. */
+static inline rheo_value rheo_whole(rheo_graph *g, int storage, rheo_shape shape) { return rheo_window(g, storage, 0, shape); }
+static inline rheo_shape rheo_batch_shape(rheo_data_shape s, int64_t n) { return RHEO_SHAPE(n, s.h, s.w, s.c); }
+
+/* The random nodes' key: the seed and step of storages, the first sample's index (each u32: [2], [1], [1]). */
+typedef struct rheo_key { int seed, step, first; } rheo_key;
+rheo_status rheo_key_declare(rheo_state *s, rheo_key *out, rheo_error *err);
+rheo_status rheo_key_write(rheo_state *s, const rheo_key *k, uint64_t seed, uint32_t step, uint32_t first, rheo_error *err);
+rheo_value rheo_key_value(rheo_graph *g, const rheo_key *k);
+
+#endif

@@ -1,0 +1,257 @@
+#include "train/recipe.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const memory_names[RHEO_MEMORIES] = { "auto", "store", "invert" };
+static const char *const schedule_names[RHEO_SCHEDULES] = { "constant", "linear" };
+static const char *const optimizer_names[] = { "adam", "adamax", "adamw" };
+enum { OPTIMIZERS = sizeof optimizer_names / sizeof *optimizer_names };
+
+static int find_name(const char *name, const char *const *names, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (!strcmp(name, names[k])) return k;
+    return -1;
+}
+
+static rheo_status copy_text(char *to, size_t bytes, const char *from, const char *what, rheo_error *err)
+{
+    if (!from || !*from) return rheo_fail(err, RHEO_EINVAL, "%s: nothing given", what);
+    if (strlen(from) >= bytes)
+        return rheo_fail(err, RHEO_EINVAL, "%s: found %zu characters, expected fewer than %zu", what, strlen(from), bytes);
+    strcpy(to, from);
+    return RHEO_OK;
+}
+
+static rheo_status check_range(const char *what, double value, double least, double most, rheo_error *err)
+{
+    if (value >= least && value <= most) return RHEO_OK;
+    return rheo_fail(err, RHEO_EINVAL, "%s: found %g, expected %g to %g", what, value, least, most);
+}
+
+/* The bounds every recipe keeps, wherever it comes from. */
+static rheo_status check(const rheo_recipe *r, rheo_error *err)
+{
+    rheo_status st = check_range("batch", (double)r->batch, 0, 65536, err);
+    if (!st) st = check_range("accumulate", (double)r->accumulate, 1, 65536, err);
+    if (!st) st = check_range("lr", r->lr, 1e-12, 1e3, err);
+    if (!st) st = check_range("warmup", r->warmup, 0, 1e9, err);
+    if (!st) st = check_range("ema", r->ema, 0, 1, err);
+    if (!st) st = check_range("clip", r->clip, 0, 1e30, err);
+    if (!st) st = check_range("beta1", r->optimizer.beta1, 0, 1, err);
+    if (!st) st = check_range("beta2", r->optimizer.beta2, 0, 1, err);
+    if (!st) st = check_range("epsilon", r->optimizer.epsilon, 0, 1, err);
+    if (!st) st = check_range("weight_decay", r->optimizer.weight_decay, 0, 1, err);
+    if (!st) st = check_range("iters", (double)r->iterations, 0, 4e9, err);
+    if (!st) st = check_range("minutes", r->minutes, 0, 1e7, err);
+    return st;
+}
+
+/* ---- from the caller ------------------------------------------------------------------------------- */
+
+static rheo_status choose(const char *what, const char *name, const char *const *names, int n, int *out, rheo_error *err)
+{
+    char list[96] = "";
+    *out = find_name(name, names, n);
+    if (*out >= 0) return RHEO_OK;
+    for (int k = 0; k < n; k++) strcat(strcat(list, k ? ", " : ""), names[k]);
+    return rheo_fail(err, RHEO_EINVAL, "%s: found '%.40s', expected one of %s", what, name, list);
+}
+
+static rheo_status take_config(const char *text, rheo_recipe *r, rheo_error *err)
+{
+    r->config = text && *text ? cJSON_Parse(text) : cJSON_CreateObject();
+    if (cJSON_IsObject(r->config)) return RHEO_OK;
+    return rheo_fail(err, RHEO_EINVAL, "%s: its options are not a JSON object: %.80s", r->model, text ? text : "");
+}
+
+rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *out, rheo_error *err)
+{
+    rheo_recipe r = {
+        .seed = o->seed, .batch = o->batch, .accumulate = o->accumulate, .lr = o->lr, .warmup = o->warmup, .ema = o->ema,
+        .clip = o->clip, .iterations = o->iterations, .minutes = o->minutes,
+    };
+    int kind = 0, memory = 0, schedule = 0;
+    /* A run that ends by the clock cannot be repeated step for step anyway, so it may spend its end on a falling rate. */
+    const char *by_default = o->iterations ? "constant" : "linear";
+    rheo_status st = copy_text(r.model, sizeof r.model, o->model, "model", err);
+    if (!st) st = copy_text(r.data, sizeof r.data, o->data, "data", err);
+    if (!st && o->device && *o->device) st = copy_text(r.device, sizeof r.device, o->device, "device", err);
+    if (!st) st = choose("optimizer", o->optimizer, optimizer_names, OPTIMIZERS, &kind, err);
+    if (!st) st = choose("memory", o->memory, memory_names, RHEO_MEMORIES, &memory, err);
+    if (!st) st = choose("schedule", o->schedule ? o->schedule : by_default, schedule_names, RHEO_SCHEDULES, &schedule, err);
+    r.memory = (rheo_memory)memory;
+    r.schedule = (rheo_schedule)schedule;
+    r.optimizer = (rheo_adam_attr){ kind, 0.9, 0.999, 1e-8, kind == 2 ? 0.01 : 0 };
+    if (!st && o->iterations && o->minutes > 0) st = rheo_fail(err, RHEO_EINVAL, "iters and minutes: only one of them can end a run");
+    if (!st && !o->iterations && o->minutes <= 0) st = rheo_fail(err, RHEO_EINVAL, "neither iters nor minutes: when should training end?");
+    if (!st) st = check(&r, err);
+    if (!st) st = take_config(o->model_config, &r, err);
+    if (st) rheo_recipe_free(&r);
+    else *out = r;
+    return st;
+}
+
+void rheo_recipe_free(rheo_recipe *r)
+{
+    cJSON_Delete(r->config);
+    r->config = NULL;
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------------- */
+
+cJSON *rheo_recipe_to_json(const rheo_recipe *r)
+{
+    char seed[24];
+    cJSON *json = cJSON_CreateObject();
+    cJSON *config = cJSON_Duplicate(r->config, 1);
+    snprintf(seed, sizeof seed, "%" PRIu64, r->seed);
+    const int dims[3] = { (int)r->shape.h, (int)r->shape.w, (int)r->shape.c };
+    bool ok = json && config && cJSON_AddStringToObject(json, "model", r->model);
+    ok = ok && cJSON_AddItemToObject(json, "options", config);
+    if (!ok) cJSON_Delete(config);
+    cJSON *data = cJSON_AddObjectToObject(json, "data");
+    ok = ok && cJSON_AddStringToObject(data, "name", r->data);
+    ok = ok && cJSON_AddStringToObject(data, "kind", r->shape.bytes ? "images" : "vectors");
+    ok = ok && cJSON_AddItemToObject(data, "shape", cJSON_CreateIntArray(dims, 3));
+    ok = ok && cJSON_AddNumberToObject(data, "fingerprint", r->fingerprint);
+    cJSON *t = cJSON_AddObjectToObject(json, "training");
+    ok = ok && cJSON_AddStringToObject(t, "seed", seed);        /* 64 bits do not fit a JSON number */
+    ok = ok && cJSON_AddNumberToObject(t, "batch", (double)r->batch);
+    ok = ok && cJSON_AddNumberToObject(t, "accumulate", (double)r->accumulate);
+    ok = ok && cJSON_AddStringToObject(t, "optimizer", optimizer_names[r->optimizer.kind]);
+    ok = ok && cJSON_AddNumberToObject(t, "beta1", r->optimizer.beta1);
+    ok = ok && cJSON_AddNumberToObject(t, "beta2", r->optimizer.beta2);
+    ok = ok && cJSON_AddNumberToObject(t, "epsilon", r->optimizer.epsilon);
+    ok = ok && cJSON_AddNumberToObject(t, "weight_decay", r->optimizer.weight_decay);
+    ok = ok && cJSON_AddNumberToObject(t, "lr", r->lr);
+    ok = ok && cJSON_AddNumberToObject(t, "warmup", r->warmup);
+    ok = ok && cJSON_AddNumberToObject(t, "ema", r->ema);
+    ok = ok && cJSON_AddNumberToObject(t, "clip", r->clip);
+    ok = ok && cJSON_AddStringToObject(t, "schedule", schedule_names[r->schedule]);
+    ok = ok && cJSON_AddStringToObject(t, "memory", memory_names[r->memory]);
+    ok = ok && cJSON_AddStringToObject(t, "device", r->device);
+    ok = ok && cJSON_AddNumberToObject(t, "iters", (double)r->iterations);
+    ok = ok && cJSON_AddNumberToObject(t, "minutes", r->minutes);
+    ok = ok && cJSON_AddObjectToObject(json, "variants");
+    if (ok) return json;
+    cJSON_Delete(json);
+    return NULL;
+}
+
+/* Reads members of one object, keeping the first complaint. */
+typedef struct reader {
+    const cJSON *object;
+    const char *where, *path;
+    rheo_error *err;
+    rheo_status status;
+} reader;
+
+static double number(reader *in, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(in->object, name);
+    if (!in->status && (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)))
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: %s.%s: expected a number", in->where, in->path, name);
+    return in->status ? 0 : item->valuedouble;
+}
+
+static int64_t whole(reader *in, const char *name, double most)
+{
+    const double value = number(in, name);
+    if (!in->status && (value < 0 || value > most || value != floor(value)))
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: %s.%s: found %g, expected a whole number up to %g", in->where, in->path,
+                               name, value, most);
+    return in->status ? 0 : (int64_t)value;
+}
+
+static void text(reader *in, const char *name, char *to, size_t bytes)
+{
+    const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(in->object, name));
+    if (!in->status && (!value || strlen(value) >= bytes))
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: %s%s%s: expected a text of fewer than %zu characters", in->where,
+                               in->path, *in->path ? "." : "", name, bytes);
+    if (!in->status) strcpy(to, value);
+}
+
+static int choice(reader *in, const char *name, const char *const *names, int n)
+{
+    char value[32] = "";
+    text(in, name, value, sizeof value);
+    const int k = find_name(value, names, n);
+    if (!in->status && k < 0)
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: %s.%s: found '%s'", in->where, in->path, name, value);
+    return in->status ? 0 : k;
+}
+
+static void enter(reader *in, const cJSON *parent, const char *name)
+{
+    in->object = cJSON_GetObjectItemCaseSensitive(parent, name);
+    in->path = name;
+    if (!in->status && !cJSON_IsObject(in->object))
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: %s: expected an object", in->where, name);
+}
+
+static void read_data(reader *in, rheo_recipe *r)
+{
+    static const char *const kinds[] = { "images", "vectors" };
+    int64_t *const dims[3] = { &r->shape.h, &r->shape.w, &r->shape.c };
+    text(in, "name", r->data, sizeof r->data);
+    r->shape.bytes = choice(in, "kind", kinds, 2) == 0;
+    r->fingerprint = (uint32_t)whole(in, "fingerprint", UINT32_MAX);
+    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(in->object, "shape");
+    for (int k = 0; k < 3 && !in->status; k++) {
+        const cJSON *item = cJSON_GetArrayItem(shape, k);
+        const double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
+        if (!(value >= 1 && value <= 8192) || value != floor(value))
+            in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: data.shape: expected three sizes from 1 to 8192", in->where);
+        else *dims[k] = (int64_t)value;
+    }
+}
+
+static void read_training(reader *in, rheo_recipe *r)
+{
+    char seed[24] = "", *end = seed;
+    text(in, "seed", seed, sizeof seed);
+    r->seed = strtoull(seed, &end, 10);
+    if (!in->status && (end == seed || *end))
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: training.seed: found '%s', expected a number", in->where, seed);
+    r->batch = whole(in, "batch", 65536);
+    if (!in->status && !r->batch) in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: training.batch: found 0", in->where);
+    r->accumulate = whole(in, "accumulate", 65536);
+    r->optimizer.kind = choice(in, "optimizer", optimizer_names, OPTIMIZERS);
+    r->optimizer.beta1 = number(in, "beta1");
+    r->optimizer.beta2 = number(in, "beta2");
+    r->optimizer.epsilon = number(in, "epsilon");
+    r->optimizer.weight_decay = number(in, "weight_decay");
+    r->lr = number(in, "lr");
+    r->warmup = number(in, "warmup");
+    r->ema = number(in, "ema");
+    r->clip = number(in, "clip");
+    r->schedule = (rheo_schedule)choice(in, "schedule", schedule_names, RHEO_SCHEDULES);
+    r->memory = (rheo_memory)choice(in, "memory", memory_names, RHEO_MEMORIES);
+    text(in, "device", r->device, sizeof r->device);
+    r->iterations = whole(in, "iters", 4e9);
+    r->minutes = number(in, "minutes");
+}
+
+rheo_status rheo_recipe_from_json(const cJSON *json, const char *where, rheo_recipe *out, rheo_error *err)
+{
+    rheo_recipe r = { .config = NULL };
+    rheo_error inner = RHEO_ERROR_INIT;
+    reader in = { .object = json, .where = where, .path = "", .err = err };
+    if (!cJSON_IsObject(json)) return rheo_fail(err, RHEO_EFORMAT, "%s: config: expected a JSON object", where);
+    text(&in, "model", r.model, sizeof r.model);
+    enter(&in, json, "data");
+    read_data(&in, &r);
+    enter(&in, json, "training");
+    read_training(&in, &r);
+    enter(&in, json, "options");
+    if (!in.status && check(&r, &inner)) in.status = rheo_fail(err, RHEO_EFORMAT, "%s: config: training.%s", where, inner.text);
+    if (!in.status && !(r.config = cJSON_Duplicate(in.object, 1))) in.status = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", where);
+    if (!in.status) *out = r;
+    return in.status;
+}

@@ -1,0 +1,91 @@
+/* What training tells: the device's counters, a line of the log, the caller's progress. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "train/trainer.h"
+
+#define REPORT_SECONDS 0.5
+
+/* Steps until the next report: about half a second, so that reading the device back costs nothing. */
+static uint64_t until_next(double seconds_a_step)
+{
+    const double n = seconds_a_step > 0 ? REPORT_SECONDS / seconds_a_step : 1;
+    return n < 1 ? 1 : n > 10000 ? 10000 : (uint64_t)n;
+}
+
+double rheo_trainer_seconds(const rheo_trainer *t) { return t->seconds_before + rheo_clock() - t->start; }
+
+static void tell(rheo_trainer *t, double loss, const char *message)
+{
+    const double seconds_a_step = t->images_per_second > 0 ? (double)(t->recipe.batch * t->recipe.accumulate) / t->images_per_second : NAN;
+    const double left = isfinite(t->deadline) ? t->deadline - rheo_clock()
+                                              : ((double)t->recipe.iterations - (double)t->steps) * seconds_a_step;
+    const rheo_progress now = {
+        .step = t->steps, .steps = (uint64_t)t->recipe.iterations, .seconds = rheo_trainer_seconds(t), .seconds_left = left > 0 ? left : 0,
+        .loss = loss, .images_per_second = t->images_per_second, .valid = t->valid, .nats = !t->recipe.shape.bytes, .message = message,
+    };
+    if (t->options->progress) t->options->progress(t->options->user, &now);
+}
+
+void rheo_trainer_say(rheo_trainer *t, const char *format, ...)
+{
+    char text[480];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tell(t, NAN, text);
+}
+
+static rheo_status log_report(rheo_trainer *t, const float *scalar, double loss, rheo_error *err)
+{
+    cJSON *line = cJSON_CreateObject();
+    bool ok = line && cJSON_AddNumberToObject(line, "step", (double)t->steps);
+    ok = ok && cJSON_AddNumberToObject(line, "seconds", rheo_trainer_seconds(t));
+    ok = ok && cJSON_AddNumberToObject(line, "loss", loss);             /* NaN is written as null */
+    ok = ok && cJSON_AddNumberToObject(line, "last_loss", scalar[RHEO_LOSS]);
+    ok = ok && cJSON_AddNumberToObject(line, "gradient_norm", scalar[RHEO_GRADIENT_NORM]);
+    ok = ok && cJSON_AddNumberToObject(line, "rate", scalar[RHEO_RATE]);
+    ok = ok && cJSON_AddNumberToObject(line, "images_per_second", t->images_per_second);
+    ok = ok && cJSON_AddNumberToObject(line, "skipped", scalar[RHEO_SKIPPED]);
+    char *text = ok ? cJSON_PrintUnformatted(line) : NULL;
+    const rheo_status st = text ? rheo_run_log(&t->run, text, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    cJSON_free(text);
+    cJSON_Delete(line);
+    return st;
+}
+
+/* Under the clock a linear schedule ends where the steps so far say the time will be up. */
+static rheo_status aim(rheo_trainer *t, double seconds_a_step, rheo_error *err)
+{
+    const double left = t->deadline - rheo_trainer_reserve(t) - rheo_clock();
+    if (t->recipe.schedule != RHEO_SCHEDULE_LINEAR || !isfinite(t->deadline)) return RHEO_OK;
+    const double end = (double)t->steps + (left > 0 ? left / seconds_a_step : 0);
+    return rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)end, err);
+}
+
+rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err)
+{
+    float scalar[RHEO_SCALARS];
+    rheo_status st = rheo_trainstep_read_scalars(&t->step, scalar, err);
+    if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_LOSS_SUM, 0, err);
+    if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_LOSS_COUNT, 0, err);
+    if (st) return st;
+    const double now = rheo_clock(), took = now - t->report_time, steps = (double)(t->steps - t->reported);
+    const double loss = scalar[RHEO_LOSS_COUNT] > 0 ? scalar[RHEO_LOSS_SUM] / scalar[RHEO_LOSS_COUNT] : NAN;
+    const uint64_t skipped = (uint64_t)scalar[RHEO_SKIPPED];
+    t->pending = 0;
+    if (steps > 0 && took > 0) t->images_per_second = steps * (double)(t->recipe.batch * t->recipe.accumulate) / took;
+    *row = (uint64_t)scalar[RHEO_SKIPPED_ROW];
+    if (skipped > t->skipped && !*row)
+        rheo_trainer_say(t, "steps %llu to %llu: %llu not finite, they changed nothing", (unsigned long long)t->reported,
+                         (unsigned long long)t->steps, (unsigned long long)(skipped - t->skipped));
+    t->skipped = skipped;
+    st = log_report(t, scalar, loss, err);
+    if (!st && steps > 0) st = aim(t, took / steps, err);
+    tell(t, loss, NULL);
+    t->reported = t->steps;
+    t->report_at = t->steps + (steps > 0 ? until_next(took / steps) : 1);
+    return st;
+}

@@ -1,0 +1,126 @@
+/* What a run leaves: checkpoints, the best of them by the validation split, pictures of samples, its configuration. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "data/png.h"
+#include "train/checkpoint.h"
+#include "train/trainer.h"
+
+/* Looks at the validation split always dequantise it alike, so that they can be compared. */
+#define LOOK_SEED 0
+#define PICTURE_TEMPERATURE 0.8
+enum { PICTURE_COUNT = 64 };
+
+rheo_status rheo_trainer_save(rheo_trainer *t, rheo_error *err)
+{
+    const double began = rheo_clock();
+    rheo_status st = rheo_snapshot_read(&t->good, &t->step, err);
+    t->pending = 0;
+    t->good.step = t->steps;
+    t->good.seconds = rheo_trainer_seconds(t);
+    if (!st) st = rheo_checkpoint_write(t->run.last, &t->recipe, t->in.model->params, &t->good, err);
+    if (t->steps > t->bad_step) t->returns = 0;
+    t->last_save = rheo_clock();
+    t->save_seconds = t->last_save - began;
+    return st;
+}
+
+/* best.safetensors is for use, not for going on: it has no moments. */
+static rheo_status write_best(rheo_trainer *t, rheo_error *err)
+{
+    rheo_snapshot best = t->good;
+    best.flat[RHEO_FLAT_M] = best.flat[RHEO_FLAT_V] = NULL;
+    return rheo_checkpoint_write(t->run.best, &t->recipe, t->in.model->params, &best, err);
+}
+
+static rheo_status log_look(rheo_trainer *t, rheo_average m, rheo_error *err)
+{
+    char line[256];
+    const double unit = rheo_unit(t->recipe.shape);
+    snprintf(line, sizeof line,
+             "{\"step\":%llu,\"seconds\":%.3f,\"valid\":%.17g,\"standard_error\":%.6g,\"images\":%u,\"weights\":\"ema\"}",
+             (unsigned long long)t->steps, rheo_trainer_seconds(t), m.mean * unit, m.standard_error * unit, t->n_valid);
+    return rheo_run_log(&t->run, isfinite(m.mean) ? line : "{\"valid\":null}", err);
+}
+
+rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
+{
+    const double began = rheo_clock();
+    rheo_average m = { NAN, NAN };
+    rheo_status st = RHEO_OK;
+    if (!t->evaluator.loss) st = rheo_evaluator_create(&t->in, t->step.ema, t->recipe.batch, false, &t->evaluator, err);
+    if (!st) st = rheo_evaluator_mean(&t->evaluator, &t->data->split[RHEO_SPLIT_VALID], t->n_valid, LOOK_SEED, NULL, &m, err);
+    if (!st) st = log_look(t, m, err);
+    if (st) return st;
+    t->pending = 0;
+    t->valid = m.mean * rheo_unit(t->recipe.shape);
+    const bool better = t->valid < t->good.best || (isnan(t->good.best) && isfinite(t->valid));
+    if (better) {
+        t->good.best = t->valid;
+        t->good.best_step = t->steps;
+        st = rheo_trainer_save(t, err);
+        if (!st) st = write_best(t, err);
+    }
+    rheo_trainer_say(t, "step %llu: validation %.4f %s%s", (unsigned long long)t->steps, t->valid,
+                     t->recipe.shape.bytes ? "bits/dim" : "nats",
+                     better ? ", the best so far" : "");
+    t->last_look = rheo_clock();
+    t->look_seconds = t->last_look - began;
+    return st;
+}
+
+static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
+{
+    const rheo_data_shape s = t->recipe.shape;
+    char about[96];
+    char *path = rheo_run_sample_path(&t->run, t->steps);
+    uint8_t *images = malloc((size_t)(PICTURE_COUNT * rheo_dims(s)));
+    snprintf(about, sizeof about, "%s, step %llu, temperature %g, seed 0", t->recipe.model, (unsigned long long)t->steps,
+             PICTURE_TEMPERATURE);
+    const rheo_png_text text = { "Description", about };
+    rheo_status st = path && images ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st) st = rheo_drawer_draw(&t->drawer, PICTURE_COUNT, PICTURE_TEMPERATURE, 0, images, err);
+    if (!st) st = rheo_png_write_grid(path, images, PICTURE_COUNT, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, 0, &text, 1, err);
+    free(path);
+    free(images);
+    return st;
+}
+
+rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err)
+{
+    const rheo_data_shape s = t->recipe.shape;
+    const double began = rheo_clock();
+    rheo_status st = RHEO_OK;
+    if (!s.bytes || (s.c != 1 && s.c != 3)) return RHEO_OK;
+    if (!t->drawer.plan) st = rheo_drawer_create(&t->in, t->step.ema, t->recipe.config, PICTURE_COUNT, &t->drawer, err);
+    if (!st) st = write_picture(t, err);
+    t->pending = 0;
+    t->next_picture = t->steps + t->steps / 8 + 1;      /* a long run leaves dozens, not thousands */
+    t->draw_seconds = rheo_clock() - began;
+    return st;
+}
+
+double rheo_trainer_reserve(const rheo_trainer *t)
+{
+    /* Before the first look: plans to be made, and forward passes at three times the speed of training. */
+    const double guess = t->images_per_second > 0 ? t->n_valid / (3 * t->images_per_second) + 0.5 : 1;
+    const double look = t->look_seconds > 0 ? t->look_seconds : guess + 2 * t->save_seconds;
+    const double draw = !t->recipe.shape.bytes ? 0 : t->draw_seconds > 0 ? t->draw_seconds : guess / 4 + 0.5;
+    return 0.1 + 1.1 * (look + draw + t->save_seconds);
+}
+
+rheo_status rheo_trainer_write_config(rheo_trainer *t, rheo_error *err)
+{
+    cJSON *json = rheo_recipe_to_json(&t->recipe);
+    const char *name = t->in.dev ? rheo_device_facts_of(t->in.dev)->name : "host";
+    bool ok = json && cJSON_AddStringToObject(json, "ran_on", name);
+    ok = ok && cJSON_AddStringToObject(json, "activations", t->step.inverts ? "inverted" : "stored");
+    ok = ok && cJSON_AddNumberToObject(json, "parameters", (double)rheo_params_numbers(t->in.model->params));
+    ok = ok && cJSON_AddStringToObject(json, "rheo", rheo_version());
+    char *text = ok ? cJSON_Print(json) : NULL;
+    const rheo_status st = text ? rheo_run_write_config(&t->run, text, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    cJSON_free(text);
+    cJSON_Delete(json);
+    return st;
+}

@@ -1,0 +1,72 @@
+/* Training: the loop, its saves and its guard. */
+#ifndef RHEO_TRAIN_TRAINER_H
+#define RHEO_TRAIN_TRAINER_H
+
+#include "train/draw.h"
+#include "train/evaluate.h"
+#include "train/feed.h"
+#include "train/run.h"
+#include "train/snapshot.h"
+
+typedef struct rheo_trainer {
+    const rheo_train_options *options;      /* progress, user, stop */
+    rheo_recipe recipe;
+    rheo_dataset *data;
+    rheo_run run;
+    rheo_instance in;
+    rheo_trainstep step;
+    rheo_feed feed;
+    float *staging[2];       /* batches on their way to the device */
+    int pending;             /* batches queued since the device was last waited for: at most 2 */
+    rheo_snapshot good;      /* as last saved: what bad steps return to */
+    uint64_t steps;          /* done; the device's own count, kept here too */
+
+    rheo_evaluator evaluator;
+    rheo_drawer drawer;
+    uint32_t n_valid;        /* rows of the validation split that are looked at while training */
+    double valid;            /* their mean loss, in the unit shown; NAN before the first look */
+
+    double start, deadline;  /* seconds of the clock; deadline INFINITY without one */
+    double seconds_before;   /* trained in earlier sessions */
+    double last_save, last_look;
+    double save_seconds, look_seconds, draw_seconds;    /* what the last one took */
+    uint64_t next_picture;
+
+    uint64_t reported, report_at;
+    double report_time, images_per_second;
+    uint64_t skipped;        /* as last reported */
+    uint64_t bad_step;       /* the latest that was returned from */
+    int returns;             /* in vain so far */
+} rheo_trainer;
+
+rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer *t, rheo_error *err);
+rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer *t, rheo_error *err);
+rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err);
+void rheo_trainer_free(rheo_trainer *t);
+
+/* ---- between the files of the trainer ---- */
+
+double rheo_clock(void);                     /* seconds, monotonic */
+double rheo_trainer_seconds(const rheo_trainer *t);
+/* What has to be left for the last look and save. */
+double rheo_trainer_reserve(const rheo_trainer *t);
+
+/* Queues the batch of micro-step `micro` of step `step`. */
+rheo_status rheo_trainer_feed(rheo_trainer *t, uint64_t step, int64_t micro, rheo_error *err);
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void rheo_trainer_say(rheo_trainer *t, const char *format, ...);
+
+/* report.c: reads the device's counters, logs them, tells the caller; *row receives the bad steps in a row. */
+rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err);
+/* save.c: last.safetensors (and the state to return to), samples; a look at the validation split and best.safetensors. */
+rheo_status rheo_trainer_save(rheo_trainer *t, rheo_error *err);
+rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err);
+rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err);
+rheo_status rheo_trainer_write_config(rheo_trainer *t, rheo_error *err);
+/* guard.c: after bad steps, the last of them just done. */
+rheo_status rheo_trainer_guard(rheo_trainer *t, uint64_t row, rheo_error *err);
+
+#endif

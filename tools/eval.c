@@ -1,0 +1,78 @@
+/* rheo eval: how well a model describes data. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "tool.h"
+
+static int print_json(const rheo_evaluation *e, const char *data, const char *split, const char *weights)
+{
+    cJSON *o = cJSON_CreateObject();
+    bool ok = o && cJSON_AddNumberToObject(o, "bits_per_dim", e->bits_per_dim);        /* NaN is written as null */
+    ok = ok && cJSON_AddNumberToObject(o, "standard_error", e->standard_error) && cJSON_AddNumberToObject(o, "images", (double)e->images)
+      && cJSON_AddNumberToObject(o, "round_trip_error", e->round_trip_error)
+      && cJSON_AddNumberToObject(o, "images_per_second", e->images_per_second) && cJSON_AddNumberToObject(o, "nats", e->nats)
+      && cJSON_AddNumberToObject(o, "entropy", e->entropy) && cJSON_AddNumberToObject(o, "dims", e->dims)
+      && cJSON_AddStringToObject(o, "data", data) && cJSON_AddStringToObject(o, "split", split)
+      && cJSON_AddStringToObject(o, "weights", weights);
+    char *text = ok ? cJSON_Print(o) : NULL;
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(o);
+    return text ? TOOL_OK : tool_failed("eval", &(rheo_error){ RHEO_ENOMEM, "" });
+}
+
+static void print_text(const rheo_evaluation *e)
+{
+    if (isnan(e->bits_per_dim)) {
+        printf("nats               %.4f +- %.4f\n", e->nats, e->standard_error);
+        if (!isnan(e->entropy)) printf("entropy            %.4f (no model can be below it)\n", e->entropy);
+    } else {
+        printf("bits/dim           %.4f +- %.4f\n", e->bits_per_dim, e->standard_error);
+        printf("                   -log2 p(x) / %u, uniform dequantisation, its constant included\n", e->dims);
+    }
+    printf("images             %llu\nround-trip error   %.3g\nimages/s           %.1f\n", (unsigned long long)e->images,
+           e->round_trip_error, e->images_per_second);
+}
+
+int tool_eval(int argc, char **argv)
+{
+    const char *device = NULL, *weights = "ema";
+    long long limit = 0, seed = 0;
+    bool json = false;
+    rheo_evaluate_options o;
+    rheo_evaluate_defaults(&o);
+    const tool_option options[] = {
+        { "data", TOOL_TEXT, &o.data, "D", "what to evaluate on; what it was trained on unless given", 0, 0 },
+        { "split", TOOL_TEXT, &o.split, "S", "train, valid or test (the default)", 0, 0 },
+        { "limit", TOOL_INT, &limit, "N", "at most so many images", 1, 4e9 },
+        { "weights", TOOL_TEXT, &weights, "W", "ema (averaged, the default) or raw", 0, 0 },
+        { "seed", TOOL_INT, &seed, "S", "of the dequantisation", 0, 9e18 },
+        { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
+        { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
+        { 0 },
+    };
+    const tool_usage usage = {
+        .command = "eval", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
+        .summary = "Mean bits a dimension of held-out images with its standard error, and the largest error of\n"
+                   "x -> latents -> x, with x from -1/2 to 1/2. Vectors: nats beside the data's entropy.",
+    };
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = NULL;
+    rheo_checkpoint_facts facts;
+    rheo_evaluation e;
+    int code = TOOL_OK;
+    if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    o.limit = (uint32_t)limit;
+    o.seed = (uint64_t)seed;
+    if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("eval", &err);
+    if (rheo_evaluate(c, &o, &e, &err)) {
+        code = tool_failed("eval", &err);
+    } else {
+        rheo_checkpoint_facts_of(c, &facts);
+        if (json) code = print_json(&e, o.data ? o.data : facts.data, o.split, weights);
+        else print_text(&e);
+    }
+    rheo_checkpoint_close(c);
+    return code;
+}

@@ -1,0 +1,67 @@
+/* rheo info: what a file is. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "tool.h"
+
+static const char *text_of(const cJSON *o, const char *name)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(o, name));
+    return text ? text : "?";
+}
+
+static double number_of(const cJSON *o, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static void print_members(const cJSON *o)
+{
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, o) {
+        if (cJSON_IsString(item)) printf("  %-14s %s\n", item->string, item->valuestring);
+        else printf("  %-14s %.10g\n", item->string, item->valuedouble);
+    }
+}
+
+static void print_text(const cJSON *o)
+{
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(o, "data"), *shape = cJSON_GetObjectItemCaseSensitive(data, "shape");
+    const cJSON *progress = cJSON_GetObjectItemCaseSensitive(o, "progress");
+    printf("%s\ncheckpoint of %s, %.0f parameters in %.0f tensors\n", text_of(o, "file"), text_of(o, "model"), number_of(o, "parameters"),
+           number_of(o, "tensors"));
+    print_members(cJSON_GetObjectItemCaseSensitive(o, "options"));
+    printf("trained on %s: %s of %d x %d x %d, fingerprint %08x\n", text_of(data, "name"), text_of(data, "kind"),
+           (int)cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 0)), (int)cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 1)),
+           (int)cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 2)), (unsigned)number_of(data, "fingerprint"));
+    printf("after step %.0f, %.1f minutes\n", number_of(progress, "step"), number_of(progress, "seconds") / 60);
+    if (cJSON_GetObjectItemCaseSensitive(progress, "best"))
+        printf("best on the validation split: %.4f at step %.0f\n", number_of(progress, "best"), number_of(progress, "best_step"));
+    printf("training\n");
+    print_members(cJSON_GetObjectItemCaseSensitive(o, "training"));
+}
+
+int tool_info(int argc, char **argv)
+{
+    bool json = false;
+    const tool_option options[] = {
+        { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
+        { 0 },
+    };
+    const tool_usage usage = {
+        .command = "info", .operands = "FILE|RUN", .min_operands = 1, .max_operands = 1, .options = options,
+        .summary = "Says what a checkpoint is: its model, data, step and options. A run folder stands for its last checkpoint.",
+    };
+    rheo_error err = RHEO_ERROR_INIT;
+    char *text = NULL;
+    int code = TOOL_OK;
+    if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    if (rheo_describe(argv[0], &text, &err)) return tool_failed("info", &err);
+    cJSON *o = json ? NULL : cJSON_Parse(text);
+    if (o) print_text(o);
+    else puts(text);
+    cJSON_Delete(o);
+    rheo_free(text);
+    return code;
+}

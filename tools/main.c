@@ -1,0 +1,66 @@
+/* rheo COMMAND ...: finds the subcommand and runs it. */
+#ifdef __linux__
+#define _GNU_SOURCE
+#include <sched.h>
+#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static const tool_command commands[] = {
+    { "train", "train a model, or go on with a run", tool_train },
+    { "eval", "measure how well a model describes data", tool_eval },
+    { "sample", "draw samples from a model", tool_sample },
+    { "info", "say what a checkpoint is", tool_info },
+    { "devices", "list the OpenCL devices", tool_devices },
+};
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "usage: rheo COMMAND [options] ...\n\nNormalizing flows and score models on any OpenCL device.\n\ncommands:\n");
+    for (int k = 0; k < N_COMMANDS; ++k) fprintf(to, "  %-12s %s\n", commands[k].name, commands[k].help);
+    fprintf(to, "\nrheo COMMAND --help tells more.\n");
+}
+
+/* PoCL's threads, bound to CPUs, are up to twice as fast; but it aborts where one of CPUs 0, ..., n-1 is not allowed. */
+static void bind_pocl(void)
+{
+#ifdef __linux__
+    cpu_set_t allowed;
+    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    if (n < 1 || n > CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    for (int k = 0; k < (int)n; ++k)
+        if (!CPU_ISSET((size_t)k, &allowed)) return;
+    setenv("POCL_AFFINITY", "1", 0);
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return TOOL_OK;
+    }
+    if (!*name) {
+        print_help(stderr);
+        return TOOL_USAGE;
+    }
+    for (int k = 0; k < N_COMMANDS; ++k) {
+        if (strcmp(commands[k].name, name) != 0) continue;
+        bind_pocl();
+        const int code = commands[k].run(argc - 1, argv + 1);
+        if ((fflush(stdout) != 0 || ferror(stdout)) && code == TOOL_OK) {
+            fprintf(stderr, "rheo %s: standard output cannot be written\n", name);
+            return TOOL_FAILED;
+        }
+        return code;
+    }
+    const char *near = tool_nearest(name, &commands->name, N_COMMANDS, sizeof *commands);
+    fprintf(stderr, "rheo: unknown command \"%s\"%s%s; see rheo --help\n", name, near ? ", perhaps " : "", near ? near : "");
+    return TOOL_USAGE;
+}

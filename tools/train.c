@@ -1,0 +1,176 @@
+/* rheo train: a new run, or the next part of one. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+static volatile int stop;
+
+/* The second Ctrl-C ends the process as it always does. */
+static void on_interrupt(int signal_number)
+{
+    stop = 1;
+    signal(signal_number, SIG_DFL);
+}
+
+/* ---- progress ------------------------------------------------------------------------------------------ */
+
+typedef struct printer {
+    bool terminal;
+    double last;             /* seconds at which a line went into a pipe */
+    int width;               /* of the line on the terminal */
+} printer;
+
+static void print_time(char text[24], double seconds)
+{
+    const long long s = seconds < 1e9 ? (long long)seconds : 0;
+    if (s >= 3600) snprintf(text, 24, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    else snprintf(text, 24, "%lld:%02lld", s / 60, s % 60);
+}
+
+static void show(void *user, const rheo_progress *now)
+{
+    printer *p = user;
+    char line[256], steps[32] = "", loss[40], valid[40] = "", left[24];
+    if (now->message) {
+        fprintf(stderr, p->terminal && p->width ? "\r%*s\r%s\n" : "%.*s%s\n", p->terminal && p->width ? p->width : 0, "", now->message);
+        p->width = 0;
+        return;
+    }
+    if (!p->terminal && now->seconds - p->last < 5 && now->steps != now->step) return;
+    p->last = now->seconds;
+    if (now->steps) snprintf(steps, sizeof steps, "/%llu", (unsigned long long)now->steps);
+    snprintf(loss, sizeof loss, now->nats ? "%.4f nats" : "%.4f bits/dim", now->loss);
+    if (!isnan(now->valid)) snprintf(valid, sizeof valid, "  valid %.4f", now->valid);
+    print_time(left, now->seconds_left);
+    const int n = snprintf(line, sizeof line, "step %llu%s  %s%s  %.0f images/s  %s left", (unsigned long long)now->step, steps, loss,
+                           valid, now->images_per_second, left);
+    if (p->terminal) fprintf(stderr, "\r%-*s", p->width, line);
+    else fprintf(stderr, "%s\n", line);
+    p->width = n;
+    fflush(stderr);
+}
+
+/* ---- options ------------------------------------------------------------------------------------------- */
+
+typedef struct asked {
+    rheo_train_options train;
+    const char *resume, *coupling, *permutation, *padding;
+    long long batch, accumulate, iterations, seed, levels, depth, width, bits;
+    bool force;
+} asked;
+
+/* The model's options as JSON: those that were given; the model knows which it has. */
+static char *model_config(const asked *a)
+{
+    const struct { const char *name, *text; long long number; } given[] = {
+        { "levels", NULL, a->levels }, { "depth", NULL, a->depth }, { "width", NULL, a->width }, { "bits", NULL, a->bits },
+        { "coupling", a->coupling, 0 }, { "permutation", a->permutation, 0 }, { "padding", a->padding, 0 },
+    };
+    cJSON *json = cJSON_CreateObject();
+    bool ok = json != NULL;
+    for (size_t k = 0; k < sizeof given / sizeof *given && ok; ++k) {
+        if (given[k].text) ok = cJSON_AddStringToObject(json, given[k].name, given[k].text) != NULL;
+        else if (given[k].number) ok = cJSON_AddNumberToObject(json, given[k].name, (double)given[k].number) != NULL;
+    }
+    char *text = ok ? cJSON_PrintUnformatted(json) : NULL;
+    cJSON_Delete(json);
+    return text;
+}
+
+static int finish(const asked *a, rheo_status st, const rheo_error *err)
+{
+    const char *run = a->resume ? a->resume : a->train.run;
+    if (st == RHEO_ESTOPPED) {
+        fprintf(stderr, "rheo train: %s\nGo on with: rheo train --resume %s\n", err->text, run);
+        return TOOL_FAILED;
+    }
+    if (st) return tool_failed("train", err);
+    printf("%s\n", run);
+    return TOOL_OK;
+}
+
+static int train(asked *a)
+{
+    rheo_error err = RHEO_ERROR_INIT;
+    printer p = { .terminal = isatty(STDERR_FILENO) != 0 };
+    rheo_train_options *o = &a->train;
+    rheo_status st = RHEO_OK;
+    char *config = model_config(a);
+    o->progress = show;
+    o->user = &p;
+    o->stop = &stop;
+    o->batch = a->batch;
+    o->accumulate = a->accumulate;
+    o->iterations = a->iterations;
+    o->seed = (uint64_t)a->seed;
+    o->force = a->force;
+    o->model_config = config;
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    if (a->resume) {
+        o->run = a->resume;
+        st = rheo_resume(o, &err);
+    } else {
+        if (!o->iterations && o->minutes <= 0) o->minutes = 60;
+        st = config ? rheo_train(o, &err) : RHEO_ENOMEM;
+    }
+    if (p.terminal && p.width) fputc('\n', stderr);
+    cJSON_free(config);
+    return finish(a, st, &err);
+}
+
+int tool_train(int argc, char **argv)
+{
+    asked a = { .resume = NULL };
+    rheo_train_options *o = &a.train;
+    rheo_train_defaults(o);
+    a.batch = o->batch;
+    a.accumulate = o->accumulate;
+    const tool_option options[] = {
+        { "data", TOOL_TEXT, &o->data, "D", "fashion-mnist, toy:NAME, or a folder of IDX files", 0, 0 },
+        { "out", TOOL_TEXT, &o->run, "RUN", "folder to be made for the run", 0, 0 },
+        { "force", TOOL_FLAG, &a.force, NULL, "replace the run that is there", 0, 0 },
+        { "resume", TOOL_TEXT, &a.resume, "RUN", "go on with a run; takes --minutes (from now), --iters (in all), --device", 0, 0 },
+        { "minutes", TOOL_NUMBER, &o->minutes, "M", "train for so long; 60 unless --iters is given", 1e-3, 1e7 },
+        { "iters", TOOL_INT, &a.iterations, "N", "train for so many steps", 1, 4e9 },
+        { "device", TOOL_TEXT, &o->device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
+        { "levels", TOOL_INT, &a.levels, "L", "levels of the multi-scale architecture", 1, 64 },
+        { "depth", TOOL_INT, &a.depth, "K", "steps of flow a level", 1, 4096 },
+        { "width", TOOL_INT, &a.width, "W", "channels inside the coupling networks", 1, 65536 },
+        { "coupling", TOOL_TEXT, &a.coupling, "C", "affine or additive", 0, 0 },
+        { "permutation", TOOL_TEXT, &a.permutation, "P", "conv1x1, shuffle or reverse", 0, 0 },
+        { "padding", TOOL_TEXT, &a.padding, "MODE", "of 3x3 convolutions: zero, or edge (an indicator channel)", 0, 0 },
+        { "bits", TOOL_INT, &a.bits, "N", "bits of the data that are kept", 1, 8 },
+        { "batch", TOOL_INT, &a.batch, "B", "images a step (times --accumulate); 32, vectors 256", 1, 65536 },
+        { "accumulate", TOOL_INT, &a.accumulate, "A", "batches a step, for steps beyond memory", 1, 65536 },
+        { "lr", TOOL_NUMBER, &o->lr, "R", "learning rate", 1e-12, 1e3 },
+        { "warmup", TOOL_NUMBER, &o->warmup, "N", "steps over which the rate rises", 0, 1e9 },
+        { "schedule", TOOL_TEXT, &o->schedule, "S", "constant, or linear: falls to 0 at the end (default with --minutes)", 0, 0 },
+        { "optimizer", TOOL_TEXT, &o->optimizer, "O", "adam, adamax or adamw", 0, 0 },
+        { "ema", TOOL_NUMBER, &o->ema, "M", "decay of the averaged weights", 0, 1 },
+        { "clip", TOOL_NUMBER, &o->clip, "C", "largest gradient norm; 0: no clipping", 0, 1e30 },
+        { "seed", TOOL_INT, &a.seed, "S", "of everything random", 0, 9e18 },
+        { "memory", TOOL_TEXT, &o->memory, "MODE", "of activations: store, invert, or auto", 0, 0 },
+        { 0 },
+    };
+    const tool_usage usage = {
+        .command = "train", .operands = "[MODEL]", .max_operands = 1, .options = options,
+        .summary = "Trains a model (glow) on images or points: rheo train glow --data fashion-mnist --out RUN --minutes 10\n"
+                   "Ctrl-C saves; rheo train --resume RUN goes on where it was. The run folder is printed at the end.",
+    };
+    int code = TOOL_OK;
+    if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    if (argc == 1) o->model = argv[0];
+    if (a.resume && (argc == 1 || o->data || o->run))
+        return tool_misused("train", "--resume goes on with a run as it is: no model, --data or --out");
+    if (!a.resume && argc == 0) return tool_misused("train", "expected a model (glow), or --resume RUN");
+    if (!a.resume && (!o->data || !o->run)) return tool_misused("train", "expected --%s", o->data ? "out RUN" : "data D");
+    if (a.iterations && o->minutes > 0) return tool_misused("train", "only one of --iters and --minutes can end a run");
+    return train(&a);
+}
