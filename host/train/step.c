@@ -16,8 +16,9 @@ static rheo_status declare(rheo_trainstep *s, const rheo_recipe *r, rheo_error *
     s->v = rheo_storage_add(state, "adam.v", RHEO_F32, flat);
     s->ema = rheo_storage_add(state, "ema", RHEO_F32, flat);
     s->batch = rheo_storage_add(state, "batch", RHEO_F32, r->batch * rheo_dims(r->shape));
+    s->packed = rheo_storage_add(state, "packed", RHEO_F32, flat);
     s->scalars = rheo_storage_add(state, "scalars", RHEO_F32, (int64_t)RHEO_SCALARS * RHEO_SCALAR_STRIDE);
-    bool ok = s->m >= 0 && s->v >= 0 && s->ema >= 0 && s->batch >= 0 && s->scalars >= 0;
+    bool ok = s->m >= 0 && s->v >= 0 && s->ema >= 0 && s->batch >= 0 && s->packed >= 0 && s->scalars >= 0;
     if (r->accumulate > 1) {
         s->gradient = rheo_storage_add(state, "gradient", RHEO_F32, flat);
         s->loss = rheo_storage_add(state, "loss", RHEO_F32, 1);
@@ -90,6 +91,8 @@ static void build_loss(rheo_build *b, const rheo_trainstep *s, const rheo_recipe
     rheo_gradients(g, 1, loss, NULL, trained, param, d);
     rheo_name_scope(g, "gradient");
     *gradient = rheo_pack(g, trained, d, offset, rheo_params_flat(b->params, true));
+    /* Where it is written as it is computed: of the parameters' size, so no part of the arena. */
+    rheo_assign(g, rheo_whole(g, s->packed, rheo_vector(rheo_params_flat(b->params, true))), *gradient);
 done:
     free(param);
     free(d);

@@ -28,6 +28,7 @@ typedef struct rheo_trainstep {
     int m, v, ema;           /* like theta, flat */
     int batch;               /* [batch, h, w, c] */
     int scalars;
+    int packed;              /* the gradient of the last (micro-)step, flat */
     int gradient, loss;      /* sums over micro-steps; -1 without accumulation */
     rheo_key key;
     bool inverts;            /* what `memory` came to */
