@@ -53,9 +53,10 @@ int tool_devices(int argc, char **argv)
         { 0 },
     };
     const tool_usage usage = {
-        .command = "devices", .operands = "", .options = options,
-        .summary = "Lists the OpenCL devices rheo can use; * marks the one it uses when none is named.\n"
-                   "Elsewhere a device is named by its number, a part of its name or platform, or its kind.",
+        .command = "devices", .options = options,
+        .summary = "Lists the OpenCL devices rheo can use; * marks the one it uses when none is named. "
+                   "Elsewhere a device is named by its number, a part of its name or platform, or its kind.\v"
+                   "Example: rheo devices --json",
     };
     rheo_device_info *list = NULL;
     rheo_error err = RHEO_ERROR_INIT;

@@ -54,8 +54,9 @@ int tool_eval(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "eval", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
-        .summary = "Mean bits a dimension of held-out images with its standard error, and the largest error of\n"
-                   "x -> latents -> x, with x from -1/2 to 1/2. Vectors: nats beside the data's entropy.",
+        .summary = "Mean bits a dimension of held-out images with its standard error, and the largest error of "
+                   "x -> latents -> x, with x from -1/2 to 1/2. Vectors: nats beside the data's entropy.\v"
+                   "Example: rheo eval runs/demo --limit 1000",
     };
     rheo_error err = RHEO_ERROR_INIT;
     rheo_checkpoint *c = NULL;

@@ -51,7 +51,8 @@ int tool_info(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "info", .operands = "FILE|RUN", .min_operands = 1, .max_operands = 1, .options = options,
-        .summary = "Says what a checkpoint is: its model, data, step and options. A run folder stands for its last checkpoint.",
+        .summary = "Says what a checkpoint is: its model, data, step and options. A run folder stands for its last checkpoint.\v"
+                   "Example: rheo info runs/demo",
     };
     rheo_error err = RHEO_ERROR_INIT;
     char *text = NULL;

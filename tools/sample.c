@@ -51,7 +51,8 @@ int tool_sample(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "sample", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
-        .summary = "Draws samples from a model and writes them as one picture.",
+        .summary = "Draws samples from a model and writes them as one picture.\v"
+                   "Example: rheo sample runs/demo --out samples.png --n 16",
     };
     rheo_error err = RHEO_ERROR_INIT;
     rheo_checkpoint *c = NULL;

@@ -1,5 +1,6 @@
 #include "tool.h"
 
+#include <argp.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -25,23 +26,6 @@ int tool_misused(const char *command, const char *format, ...)
 }
 
 /* ---- options ---------------------------------------------------------------------------------------------------- */
-
-static void print_help(const tool_usage *u)
-{
-    int width = 6;
-    for (const tool_option *o = u->options; o && o->name; ++o) {
-        const int n = (int)strlen(o->name) + (o->type == TOOL_FLAG ? 2 : 3 + (int)strlen(o->value));
-        width = n > width ? n : width;
-    }
-    printf("usage: rheo %s%s%s%s\n\n%s\n\noptions:\n", u->command, u->options && u->options->name ? " [options]" : "",
-           *u->operands ? " " : "", u->operands, u->summary);
-    for (const tool_option *o = u->options; o && o->name; ++o) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->type == TOOL_FLAG ? "" : " ", o->type == TOOL_FLAG ? "" : o->value);
-        printf("  %-*s  %s\n", width, left, o->help);
-    }
-    printf("  %-*s  print this and exit\n", width, "--help");
-}
 
 static bool within(const tool_option *o, double x)
 {
@@ -82,79 +66,65 @@ static int fail_value(const char *command, const tool_option *o, const char *val
     return tool_misused(command, "--%s: found \"%s\", expected %s from %.17g to %.17g", o->name, value, kind, o->low, o->high);
 }
 
-static int fail_unknown(const tool_usage *u, const char *typed)
-{
-    size_t n = 0;
-    while (u->options && u->options[n].name) ++n;
-    const char *near = n ? tool_nearest(typed, &u->options->name, n, sizeof *u->options) : NULL;
-    if (near) return tool_misused(u->command, "unknown option --%s, perhaps --%s", typed, near);
-    return tool_misused(u->command, "unknown option --%s", typed);
-}
+typedef struct reading {
+    const tool_usage *usage;
+    int code;                /* the exit code, should argp_parse fail */
+} reading;
 
-/* Handles argv[*at], an option, and moves *at past it. */
-static bool parse_option(const tool_usage *u, int argc, char **argv, int *at, int *code)
+enum { KEY_HELP = 'h', KEY_FIRST = 256 };    /* option k of the table has key KEY_FIRST + k, which is no character */
+
+static error_t parse(int key, char *value, struct argp_state *state)
 {
-    char name[64];
-    const char *typed = argv[*at] + 2, *equals = strchr(typed, '=');
-    const size_t length = equals ? (size_t)(equals - typed) : strlen(typed);
-    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1), typed);
-    if (strcmp(name, "help") == 0) {
-        print_help(u);
-        *code = TOOL_OK;
-        return false;
+    reading *r = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->err_stream = NULL;            /* no "Try --help" after getopt's line */
+        return 0;
+    case KEY_HELP:
+        argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
+        r->code = TOOL_OK;
+        return ECANCELED;
     }
-    const tool_option *o = u->options;
-    while (o && o->name && strcmp(o->name, name) != 0) ++o;
-    if (!o || !o->name) {
-        *code = fail_unknown(u, name);
-        return false;
-    }
-    ++*at;
-    const char *value = equals ? equals + 1 : NULL;
-    if (o->type == TOOL_FLAG && value) {
-        *code = tool_misused(u->command, "--%s takes no value", name);
-        return false;
-    }
-    if (o->type != TOOL_FLAG && !value) {
-        if (*at == argc) {
-            *code = tool_misused(u->command, "--%s needs a value, %s", name, o->value);
-            return false;
-        }
-        value = argv[(*at)++];
-    }
-    if (!store(o, value)) {
-        *code = fail_value(u->command, o, value);
-        return false;
-    }
-    return true;
+    if (key < KEY_FIRST || key >= ARGP_KEY_END) return ARGP_ERR_UNKNOWN;
+    const tool_option *o = &r->usage->options[key - KEY_FIRST];
+    if (store(o, value)) return 0;
+    r->code = fail_value(r->usage->command, o, value);
+    return EINVAL;
 }
 
 bool tool_parse(const tool_usage *u, int *argc, char **argv, int *code)
 {
-    int n = 0;
-    bool options = true;
-    for (int k = 1; k < *argc;) {
-        if (options && strcmp(argv[k], "--") == 0) {
-            options = false;
-            ++k;
-        } else if (options && strcmp(argv[k], "-h") == 0) {
-            print_help(u);
-            *code = TOOL_OK;
-            return false;
-        } else if (options && strncmp(argv[k], "--", 2) == 0) {
-            if (!parse_option(u, *argc, argv, &k, code)) return false;
-        } else if (options && argv[k][0] == '-' && argv[k][1]) {
-            *code = tool_misused(u->command, "unknown option %s", argv[k]);
-            return false;
-        } else {
-            argv[n++] = argv[k++];
-        }
+    reading r = { u, TOOL_USAGE };
+    char name[32], *command = argv[0];
+    int first = 0, n = 0;
+    while (u->options[n].name) ++n;
+    struct argp_option *options = calloc((size_t)n + 2, sizeof *options);
+    if (!options) {
+        *code = tool_failed(u->command, &(rheo_error){ RHEO_ENOMEM, "" });
+        return false;
     }
+    for (int k = 0; k < n; ++k) {            /* a group each keeps the order of the table */
+        const tool_option *o = &u->options[k];
+        options[k] = (struct argp_option){ o->name, KEY_FIRST + k, o->value, 0, o->help, k + 1 };
+    }
+    options[n] = (struct argp_option){ "help", KEY_HELP, NULL, 0, "print this and exit", n + 1 };
+    const struct argp argp = { .options = options, .parser = parse, .args_doc = u->operands, .doc = u->summary };
+    snprintf(name, sizeof name, "rheo %s", u->command);
+    argv[0] = name;                          /* begins the usage and getopt's messages */
+    const error_t failed = argp_parse(&argp, *argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, &first, &r);
+    argv[0] = command;
+    free(options);
+    if (failed) {
+        *code = failed == ENOMEM ? tool_failed(u->command, &(rheo_error){ RHEO_ENOMEM, "" }) : r.code;
+        return false;
+    }
+    n = *argc - first;                       /* the operands were moved to the end */
     if (n < u->min_operands || n > u->max_operands) {
-        *code = n > u->max_operands ? tool_misused(u->command, "unexpected \"%s\"", argv[u->max_operands])
+        *code = n > u->max_operands ? tool_misused(u->command, "unexpected \"%s\"", argv[first + u->max_operands])
                                     : tool_misused(u->command, "expected %s", u->operands);
         return false;
     }
+    memmove(argv, argv + first, (size_t)n * sizeof *argv);
     *argc = n;
     return true;
 }

@@ -35,8 +35,8 @@ typedef struct tool_option {
 
 typedef struct tool_usage {
     const char *command;     /* "devices" */
-    const char *operands;    /* "RUN", or "" */
-    const char *summary;     /* a sentence or a few, for --help */
+    const char *operands;    /* "RUN", or NULL */
+    const char *summary;     /* for --help: a sentence or a few, \v, an example */
     int min_operands, max_operands;
     const tool_option *options;
 } tool_usage;

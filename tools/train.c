@@ -161,8 +161,9 @@ int tool_train(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "train", .operands = "[MODEL]", .max_operands = 1, .options = options,
-        .summary = "Trains a model (glow) on images or points: rheo train glow --data fashion-mnist --out RUN --minutes 10\n"
-                   "Ctrl-C saves; rheo train --resume RUN goes on where it was. The run folder is printed at the end.",
+        .summary = "Trains a model (glow) on images or points. Ctrl-C saves; rheo train --resume RUN goes on where it was. "
+                   "The run folder is printed at the end.\v"
+                   "Example: rheo train glow --data fashion-mnist --out runs/demo --minutes 10",
     };
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
