@@ -24,14 +24,28 @@ static void compare(const rheo_op *op, int sample, int k, int64_t count, const d
     }
 }
 
+/* RHEO_TEST_TINY=1 is for a simulator that watches accesses (oclgrind): small samples only, and each tensor its own buffer,
+ * since an arena hides what runs over a tensor's end. */
+static bool is_tiny(const rheo_op_sample *s)
+{
+    enum { TINY = 2000 };
+    int64_t count = 0;
+    for (int i = 0; i < s->n_in; i++) count += rheo_count(s->in[i].shape);
+    return count <= TINY;
+}
+
 Test(ops, device_gives_what_the_reference_gives, .timeout = 280)
 {
+    const char *variable = getenv("RHEO_TEST_TINY");
+    const bool tiny = variable && strcmp(variable, "1") == 0;
+    const rheo_plan_options options = { .separate_buffers = tiny };
     rheo_device *dev = test_device();
     for (int o = 0; o < rheo_op_count; o++) {
         const rheo_op *op = rheo_ops[o];
         cr_expect(op->n_samples > 0, "%s: has no samples", op->name);
         for (int k = 0; k < op->n_samples; k++) {
-            test_result got = test_op(op, &op->samples[k], dev, 1, NULL), expected = test_op(op, &op->samples[k], NULL, 1, NULL);
+            if (tiny && !is_tiny(&op->samples[k])) continue;
+            test_result got = test_op(op, &op->samples[k], dev, 1, &options), expected = test_op(op, &op->samples[k], NULL, 1, NULL);
             for (int i = 0; i < got.n_out; i++)
                 compare(op, k, i, got.count[i], got.out[i], expected.out[i], op->tolerance * FLT_EPSILON);
             test_result_free(&got);

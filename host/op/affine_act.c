@@ -82,7 +82,7 @@ static rheo_cost affine_act_cost(const rheo_node *n)
 static const rheo_affine_attr plain = { 0, 1 }, relu = { 1, 3 };
 #define SAMPLE(inputs, n, h, w, c, act)                                                                                               \
     { .n_in = inputs, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(1, 1, 1, c), RHEO_SPEC_F32(1, 1, 1, c), RHEO_SPEC_F32(n, 1, 1, 1) }, \
-      .fill = { { 0 }, { 0 }, { 0.2, 0, 0 } }, .attr = &act, .attr_bytes = sizeof act }
+      .fill = { { 0 }, { 0 }, { .scale = 0.2 } }, .attr = &act, .attr_bytes = sizeof act }
 static const rheo_op_sample affine_act_samples[] = {
     SAMPLE(4, 1, 1, 1, 1, plain), SAMPLE(4, 3, 5, 7, 12, plain), SAMPLE(3, 2, 3, 3, 33, relu),
     SAMPLE(3, 1, 4, 5, 64, relu), SAMPLE(4, 2, 1, 65, 31, plain),
