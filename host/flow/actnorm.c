@@ -1,29 +1,20 @@
 /* Actnorm (flows 1.1): y = (x + b) exp(a) per channel, a = 3 l, logdet = H W sum(a). The factor 3 multiplies the learning
  * rate of l. Initialised so that the first batch comes out with mean 0 and deviation 1 in every channel. */
 #include "flow/layer.h"
+#include "net/whiten.h"
 
 typedef struct rheo_actnorm {
     rheo_flow flow;
     int bias, log_scale;
 } rheo_actnorm;
 
-static const float factor = 3, floor_deviation = 1e-6f;
-
-static void actnorm_initialise(rheo_build *b, const rheo_actnorm *f, rheo_value x)
-{
-    rheo_graph *g = b->g;
-    const int everywhere = RHEO_AXIS_N | RHEO_AXIS_H | RHEO_AXIS_W;
-    const rheo_value bias = rheo_neg(g, rheo_mean(g, x, everywhere));
-    const rheo_value deviation = rheo_sqrt(g, rheo_mean(g, rheo_square(g, rheo_add(g, x, bias)), everywhere));
-    rheo_param_set(b, f->bias, bias);
-    rheo_param_set(b, f->log_scale, rheo_affine(g, rheo_log(g, rheo_affine(g, deviation, 1, floor_deviation)), -1 / factor, 0));
-}
+static const float factor = 3;
 
 static void actnorm_forward(rheo_build *b, const rheo_flow *flow, rheo_value x, rheo_value *y, rheo_value *logdet)
 {
     const rheo_actnorm *f = (const rheo_actnorm *)flow;
     const rheo_affine_attr attr = { 0, factor };
-    if (b->initialise) actnorm_initialise(b, f, x);
+    if (b->initialise) rheo_whiten(b, f->bias, f->log_scale, factor, x);
     *y = rheo_affine_act(b->g, x, rheo_param_value(b, f->bias), rheo_param_value(b, f->log_scale), *logdet, attr);
     *logdet = rheo_output(*y, 1);
 }

@@ -1,6 +1,8 @@
 #include "net/coupling_net.h"
 
-static const float weight_deviation = 0.05f, factor = 3, floor_deviation = 1e-6f;
+#include "net/whiten.h"
+
+static const float weight_deviation = 0.05f, factor = 3;
 
 static rheo_conv_layer create(rheo_params *p, const char *name, int64_t in, int64_t out, int kernel, bool edge, bool relu, float deviation)
 {
@@ -34,24 +36,13 @@ static rheo_value with_edge(rheo_graph *g, rheo_value x, int ring)
     return rheo_concat(g, 3, 2, parts);
 }
 
-/* Bias and scale that give the convolution's own output mean 0 and deviation 1 (flows 1.1). */
-static void initialise(rheo_build *b, const rheo_conv_layer *l, rheo_value y)
-{
-    rheo_graph *g = b->g;
-    const int everywhere = RHEO_AXIS_N | RHEO_AXIS_H | RHEO_AXIS_W;
-    const rheo_value bias = rheo_neg(g, rheo_mean(g, y, everywhere));
-    const rheo_value deviation = rheo_sqrt(g, rheo_mean(g, rheo_square(g, rheo_add(g, y, bias)), everywhere));
-    rheo_param_set(b, l->bias, bias);
-    rheo_param_set(b, l->log_scale, rheo_affine(g, rheo_log(g, rheo_affine(g, deviation, 1, floor_deviation)), -1 / factor, 0));
-}
-
 rheo_value rheo_conv_layer_apply(rheo_build *b, const rheo_conv_layer *l, rheo_value x)
 {
     rheo_graph *g = b->g;
     const int ring = l->kernel / 2;
     const rheo_value w = rheo_param_value(b, l->weight);
     const rheo_value y = l->edge ? rheo_conv2d(g, with_edge(g, x, ring), w, 0, 1) : rheo_conv2d(g, x, w, ring, 1);
-    if (b->initialise && l->data_dependent) initialise(b, l, y);
+    if (b->initialise && l->data_dependent) rheo_whiten(b, l->bias, l->log_scale, factor, y);
     return rheo_affine_act(g, y, rheo_param_value(b, l->bias), rheo_param_value(b, l->log_scale), RHEO_NONE, (rheo_affine_attr){ l->relu, factor });
 }
 
