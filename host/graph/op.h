@@ -47,8 +47,7 @@ typedef enum rheo_op_flag {
     RHEO_OP_INPLACE = 4,     /* element i of output k depends on no other element of input k: may share its memory */
     RHEO_OP_PACK = 8,        /* output is the inputs one after another: the planner lets producers write there */
     RHEO_OP_NO_GRADIENT = 16,/* derivative is zero or never asked for (counters, random numbers, optimizers) */
-    RHEO_OP_LITERAL = 32,    /* output 0 is the attr bytes, uploaded once when a plan is made; no launch */
-    RHEO_OP_JOIN = 64        /* output holds every element of the inputs once (concat): its gradient joins theirs likewise */
+    RHEO_OP_LITERAL = 32     /* output 0 is the attr bytes, uploaded once when a plan is made; no launch */
 } rheo_op_flag;
 
 struct rheo_op {

@@ -71,7 +71,7 @@ static const rheo_op_sample concat_samples[] = {
 
 /* Tolerance 0: copies. */
 const rheo_op rheo_op_concat = {
-    .name = "concat", .flags = RHEO_OP_JOIN, .infer = concat_infer, .gradient = concat_gradient, .launch = concat_launch,
+    .name = "concat", .infer = concat_infer, .gradient = concat_gradient, .launch = concat_launch,
     .reference = concat_reference, RHEO_SAMPLES(concat_samples),
 };
 
