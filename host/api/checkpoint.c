@@ -119,9 +119,9 @@ static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options
     double worst = 0, first_image = 0;
     rheo_status st = need_evaluator(c, err);
     if (!st) st = rheo_evaluator_loss(&c->evaluator, rows, 0, 1, o->seed, &first_image, err);      /* builds kernels: not to be timed */
-    const double began = rheo_clock();
+    const double began = rheo_seconds();
     if (!st) st = rheo_evaluator_mean(&c->evaluator, rows, n, o->seed, NULL, &m, err);
-    const double took = rheo_clock() - began;
+    const double took = rheo_seconds() - began;
     for (uint32_t first = 0; first < turned && !st; first += BATCH) {
         double error = 0;
         st = rheo_evaluator_round_trip(&c->evaluator, rows, first, turned - first < BATCH ? turned - first : BATCH, o->seed, &error, err);

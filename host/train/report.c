@@ -14,12 +14,12 @@ static uint64_t until_next(double seconds_a_step)
     return n < 1 ? 1 : n > 10000 ? 10000 : (uint64_t)n;
 }
 
-double rheo_trainer_seconds(const rheo_trainer *t) { return t->seconds_before + rheo_clock() - t->start; }
+double rheo_trainer_seconds(const rheo_trainer *t) { return t->seconds_before + rheo_seconds() - t->start; }
 
 static void tell(rheo_trainer *t, double loss, const char *message)
 {
     const double seconds_a_step = t->images_per_second > 0 ? (double)(t->recipe.batch * t->recipe.accumulate) / t->images_per_second : NAN;
-    const double left = isfinite(t->deadline) ? t->deadline - rheo_clock()
+    const double left = isfinite(t->deadline) ? t->deadline - rheo_seconds()
                                               : ((double)t->recipe.iterations - (double)t->steps) * seconds_a_step;
     const rheo_progress now = {
         .step = t->steps, .steps = (uint64_t)t->recipe.iterations, .seconds = rheo_trainer_seconds(t), .seconds_left = left > 0 ? left : 0,
@@ -59,7 +59,7 @@ static rheo_status log_report(rheo_trainer *t, const float *scalar, double loss,
 /* Under the clock a linear schedule ends where the steps so far say the time will be up. */
 static rheo_status aim(rheo_trainer *t, double seconds_a_step, rheo_error *err)
 {
-    const double left = t->deadline - rheo_trainer_reserve(t) - rheo_clock();
+    const double left = t->deadline - rheo_trainer_reserve(t) - rheo_seconds();
     if (t->recipe.schedule != RHEO_SCHEDULE_LINEAR || !isfinite(t->deadline)) return RHEO_OK;
     const double end = (double)t->steps + (left > 0 ? left / seconds_a_step : 0);
     return rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)end, err);
@@ -72,7 +72,7 @@ rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err)
     if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_LOSS_SUM, 0, err);
     if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_LOSS_COUNT, 0, err);
     if (st) return st;
-    const double now = rheo_clock(), took = now - t->report_time, steps = (double)(t->steps - t->reported);
+    const double now = rheo_seconds(), took = now - t->report_time, steps = (double)(t->steps - t->reported);
     const double loss = scalar[RHEO_LOSS_COUNT] > 0 ? scalar[RHEO_LOSS_SUM] / scalar[RHEO_LOSS_COUNT] : NAN;
     const uint64_t skipped = (uint64_t)scalar[RHEO_SKIPPED];
     t->pending = 0;

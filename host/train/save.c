@@ -14,14 +14,14 @@ enum { PICTURE_COUNT = 64 };
 
 rheo_status rheo_trainer_save(rheo_trainer *t, rheo_error *err)
 {
-    const double began = rheo_clock();
+    const double began = rheo_seconds();
     rheo_status st = rheo_snapshot_read(&t->good, &t->step, err);
     t->pending = 0;
     t->good.step = t->steps;
     t->good.seconds = rheo_trainer_seconds(t);
     if (!st) st = rheo_checkpoint_write(t->run.last, &t->recipe, t->in.model->params, &t->good, err);
     if (t->steps > t->bad_step) t->returns = 0;
-    t->last_save = rheo_clock();
+    t->last_save = rheo_seconds();
     t->save_seconds = t->last_save - began;
     return st;
 }
@@ -46,7 +46,7 @@ static rheo_status log_look(rheo_trainer *t, rheo_average m, rheo_error *err)
 
 rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
 {
-    const double began = rheo_clock();
+    const double began = rheo_seconds();
     rheo_average m = { NAN, NAN };
     rheo_status st = RHEO_OK;
     if (!t->evaluator.loss) st = rheo_evaluator_create(&t->in, t->step.ema, t->recipe.batch, false, &t->evaluator, err);
@@ -65,7 +65,7 @@ rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
     rheo_trainer_say(t, "step %llu: validation %.4f %s%s", (unsigned long long)t->steps, t->valid,
                      t->recipe.shape.bytes ? "bits/dim" : "nats",
                      better ? ", the best so far" : "");
-    t->last_look = rheo_clock();
+    t->last_look = rheo_seconds();
     t->look_seconds = t->last_look - began;
     return st;
 }
@@ -90,14 +90,14 @@ static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
 rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
-    const double began = rheo_clock();
+    const double began = rheo_seconds();
     rheo_status st = RHEO_OK;
     if (!s.bytes || (s.c != 1 && s.c != 3)) return RHEO_OK;
     if (!t->drawer.plan) st = rheo_drawer_create(&t->in, t->step.ema, t->recipe.config, PICTURE_COUNT, &t->drawer, err);
     if (!st) st = write_picture(t, err);
     t->pending = 0;
     t->next_picture = t->steps + t->steps / 8 + 1;      /* a long run leaves dozens, not thousands */
-    t->draw_seconds = rheo_clock() - began;
+    t->draw_seconds = rheo_seconds() - began;
     return st;
 }
 

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "train/checkpoint.h"
 
@@ -14,20 +13,13 @@
 enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, BATCH_IMAGES = 32, BATCH_VECTORS = 256,
        ALL_FLATS = (1 << RHEO_FLATS) - 1 };
 
-double rheo_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* ---- starting ---------------------------------------------------------------------------------------- */
 
 static void start_clock(const rheo_train_options *options, rheo_trainer *t)
 {
     memset(t, 0, sizeof *t);
     t->options = options;
-    t->start = t->last_save = t->last_look = t->report_time = rheo_clock();
+    t->start = t->last_save = t->last_look = t->report_time = rheo_seconds();
     t->deadline = INFINITY;
     t->valid = t->good.best = NAN;
 }
@@ -216,9 +208,9 @@ static rheo_status first_step(rheo_trainer *t, rheo_error *err)
     if (!st) st = rheo_trainer_report(t, &row, err);
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);
     if (!st && row) st = rheo_trainer_guard(t, row, err);
-    rheo_trainer_say(t, "first step after %.2f s", rheo_clock() - t->start);
+    rheo_trainer_say(t, "first step after %.2f s", rheo_seconds() - t->start);
     t->images_per_second = 0;
-    t->report_time = rheo_clock();
+    t->report_time = rheo_seconds();
     t->report_at = t->steps + 1;
     return st;
 }
@@ -226,12 +218,12 @@ static rheo_status first_step(rheo_trainer *t, rheo_error *err)
 /* What is due now and then, none of it while bad steps are about. */
 static rheo_status chores(rheo_trainer *t, rheo_error *err)
 {
-    const double now = rheo_clock();
+    const double now = rheo_seconds();
     const bool due = now - t->last_look > fmax(LOOK_SECONDS, t->look_seconds / LOOK_SHARE);
     rheo_status st = RHEO_OK;
     if (due && now + 2 * rheo_trainer_reserve(t) < t->deadline) st = rheo_trainer_look(t, err);
-    if (st || rheo_clock() - t->last_save < SAVE_SECONDS) return st;
-    const double since = rheo_clock() - t->last_save;
+    if (st || rheo_seconds() - t->last_save < SAVE_SECONDS) return st;
+    const double since = rheo_seconds() - t->last_save;
     st = rheo_trainer_save(t, err);
     if (!st && t->steps >= t->next_picture && t->draw_seconds < PICTURE_SHARE * since) st = rheo_trainer_draw(t, err);
     return st;
@@ -240,7 +232,7 @@ static rheo_status chores(rheo_trainer *t, rheo_error *err)
 static bool ended(const rheo_trainer *t)
 {
     if (t->recipe.iterations) return t->steps >= (uint64_t)t->recipe.iterations;
-    return rheo_clock() + rheo_trainer_reserve(t) >= t->deadline;
+    return rheo_seconds() + rheo_trainer_reserve(t) >= t->deadline;
 }
 
 static bool stopped(const rheo_trainer *t) { return t->options->stop && *t->options->stop; }
@@ -254,7 +246,7 @@ rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err)
         if (st || (t->steps < t->report_at && !ended(t))) continue;
         st = rheo_trainer_report(t, &row, err);
         if (!st) st = row ? rheo_trainer_guard(t, row, err) : chores(t, err);
-        t->report_time = rheo_clock();
+        t->report_time = rheo_seconds();
     }
     if (st) return st;
     if (stopped(t)) {

@@ -2,6 +2,7 @@
 #ifndef RHEO_TRAIN_TRAINER_H
 #define RHEO_TRAIN_TRAINER_H
 
+#include "base/clock.h"
 #include "train/draw.h"
 #include "train/evaluate.h"
 #include "train/feed.h"
@@ -46,7 +47,6 @@ void rheo_trainer_free(rheo_trainer *t);
 
 /* ---- between the files of the trainer ---- */
 
-double rheo_clock(void);                     /* seconds, monotonic */
 double rheo_trainer_seconds(const rheo_trainer *t);
 /* What has to be left for the last look and save. */
 double rheo_trainer_reserve(const rheo_trainer *t);
