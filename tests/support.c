@@ -148,3 +148,18 @@ void test_result_free(test_result *r)
 {
     for (int k = 0; k < r->n_out; k++) free(r->out[k]);
 }
+
+test_bench test_start(rheo_device *dev)
+{
+    test_bench b = { rheo_state_create(), NULL };
+    rheo_error err = RHEO_ERROR_INIT;
+    cr_assert_eq(rheo_state_bind(b.s, dev, &err), RHEO_OK, "%s", err.text);
+    b.g = rheo_graph_create(b.s, &rheo_op_arithmetic);
+    return b;
+}
+
+void test_finish(test_bench *b)
+{
+    rheo_graph_destroy(b->g);
+    rheo_state_destroy(b->s);
+}

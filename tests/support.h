@@ -20,6 +20,11 @@ int test_storage(rheo_state *s, rheo_type type, int64_t count, const double *con
 void test_read(rheo_state *s, int storage, double *out);
 void test_write(rheo_state *s, int storage, const double *contents);
 
+/* An empty graph over an empty state on dev, or in double where dev is NULL. */
+typedef struct test_bench { rheo_state *s; rheo_graph *g; } test_bench;
+test_bench test_start(rheo_device *dev);
+void test_finish(test_bench *b);
+
 /* Compiles the graph and runs it once; fails the test on any error. */
 void test_run(rheo_graph *g, rheo_state *s);
 void test_run_with(rheo_graph *g, rheo_state *s, const rheo_plan_options *options);

@@ -9,24 +9,7 @@
 #include "op/table.h"
 #include "support.h"
 
-typedef struct bench { rheo_state *s; rheo_graph *g; } bench;
-
-static bench start(rheo_device *dev)
-{
-    bench b = { rheo_state_create(), NULL };
-    rheo_error err = RHEO_ERROR_INIT;
-    cr_assert_eq(rheo_state_bind(b.s, dev, &err), RHEO_OK, "%s", err.text);
-    b.g = rheo_graph_create(b.s, &rheo_op_arithmetic);
-    return b;
-}
-
-static void finish(bench *b)
-{
-    rheo_graph_destroy(b->g);
-    rheo_state_destroy(b->s);
-}
-
-static rheo_value input(bench *b, rheo_shape shape, uint64_t seed)
+static rheo_value input(test_bench *b, rheo_shape shape, uint64_t seed)
 {
     double *x = malloc((size_t)rheo_count(shape) * sizeof *x);
     test_fill((rheo_sample_fill){ 0 }, shape, seed, x);
@@ -35,7 +18,7 @@ static rheo_value input(bench *b, rheo_shape shape, uint64_t seed)
     return v;
 }
 
-static int output(bench *b, rheo_value v)
+static int output(test_bench *b, rheo_value v)
 {
     const rheo_shape shape = rheo_shape_of(b->g, v);
     const int k = test_storage(b->s, RHEO_F32, rheo_count(shape), NULL);
@@ -44,7 +27,7 @@ static int output(bench *b, rheo_value v)
 }
 
 static bool same(rheo_value a, rheo_value b) { return !rheo_is_none(a) && a.node == b.node && a.out == b.out; }
-static const char *name_of(const bench *b, rheo_value v) { return rheo_node_of(b->g, v)->op->name; }
+static const char *name_of(const test_bench *b, rheo_value v) { return rheo_node_of(b->g, v)->op->name; }
 
 #define AT(n, h, w, c) RHEO_SHAPE(n, h, w, c)
 
@@ -52,7 +35,7 @@ static const char *name_of(const bench *b, rheo_value v) { return rheo_node_of(b
 
 Test(index, slices_see_through_what_they_cut)
 {
-    bench b = start(NULL);
+    test_bench b = test_start(NULL);
     rheo_graph *g = b.g;
     const rheo_value x = input(&b, AT(2, 4, 4, 8), 1), y = input(&b, AT(2, 4, 4, 3), 2), z = input(&b, AT(2, 4, 4, 5), 3);
     const rheo_value parts[3] = { x, y, z }, all = rheo_concat(g, 3, 3, parts);
@@ -74,13 +57,13 @@ Test(index, slices_see_through_what_they_cut)
     cr_expect(same(rheo_transpose(g, rheo_transpose(g, x, 0, 3, 1, 2), 0, 2, 3, 1), x));
     cr_expect_str_eq(name_of(&b, rheo_transpose(g, input(&b, AT(1, 1, 6, 7), 4), 2, 0, 3, 1)), "reshape");
     cr_expect(!rheo_graph_error(g)->status, "%s", rheo_graph_error(g)->text);
-    finish(&b);
+    test_finish(&b);
 }
 
 /* Pads whose contents adjoin become the pad of a concat, and that of all parts the concat itself. */
 Test(index, pads_join)
 {
-    bench b = start(NULL);
+    test_bench b = test_start(NULL);
     rheo_graph *g = b.g;
     const rheo_shape whole = AT(2, 3, 1, 8);
     const rheo_value x = input(&b, AT(2, 3, 1, 3), 1), y = input(&b, AT(2, 3, 1, 5), 2), z = input(&b, AT(2, 1, 1, 8), 3);
@@ -91,14 +74,14 @@ Test(index, pads_join)
     cr_expect(rheo_is_none(rheo_join_pads(g, px, rheo_pad(g, z, AT(0, 1, 0, 0), whole))));
     cr_expect(rheo_is_none(rheo_join_pads(g, px, px)));
     cr_expect(rheo_is_none(rheo_join_pads(g, px, y)));
-    finish(&b);
+    test_finish(&b);
 }
 
 /* The gradient of a fixed permutation is its inverse; that of any other index adds up. */
 Test(index, permutations_have_permutations_for_gradients)
 {
     static const uint32_t shuffled[5] = { 3, 0, 4, 1, 2 }, inverse[5] = { 1, 3, 4, 0, 2 }, repeated[5] = { 3, 0, 4, 1, 1 };
-    bench b = start(NULL);
+    test_bench b = test_start(NULL);
     rheo_graph *g = b.g;
     const rheo_value x = input(&b, AT(2, 3, 1, 5), 1), dy = input(&b, AT(2, 3, 1, 5), 2);
     rheo_value y = rheo_gather(g, x, rheo_table_u32(g, rheo_vector(5), shuffled), 3), dx;
@@ -107,7 +90,7 @@ Test(index, permutations_have_permutations_for_gradients)
     y = rheo_gather(g, x, rheo_table_u32(g, rheo_vector(5), repeated), 3);
     rheo_gradients(g, 1, &y, &dy, 1, &x, &dx);
     cr_expect_str_eq(name_of(&b, dx), "scatter_add");
-    finish(&b);
+    test_finish(&b);
 }
 
 Test(index, messages_name_the_numbers)
@@ -121,7 +104,7 @@ Test(index, messages_name_the_numbers)
         { 5, "solve_triangular: rows of [2 3 4 8] by a matrix [2 3 4 8], expected [1 1 C C]" },
     };
     for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-        bench b = start(NULL);
+        test_bench b = test_start(NULL);
         const rheo_value x = input(&b, AT(2, 3, 4, 8), 1), y = input(&b, AT(2, 3, 5, 8), 1);
         switch (row[k].which) {
         case 0: rheo_slice(b.g, x, AT(0, 0, 0, 3), AT(1, 1, 1, 6)); break;
@@ -132,7 +115,7 @@ Test(index, messages_name_the_numbers)
         default: rheo_solve_triangular(b.g, x, x, true, true, false);
         }
         cr_expect_str_eq(rheo_graph_error(b.g)->text, row[k].words);
-        finish(&b);
+        test_finish(&b);
     }
 }
 
@@ -143,7 +126,7 @@ Test(index, messages_name_the_numbers)
 static void run_pack(rheo_device *dev, bool separate, double *out)
 {
     static const int64_t offset[5] = { 64, 160, 201, 448, 1024 };
-    bench b = start(dev);
+    test_bench b = test_start(dev);
     rheo_graph *g = b.g;
     const rheo_value x = input(&b, AT(1, 3, 4, 5), 1), y = input(&b, AT(1, 1, 1, 33), 2), z = rheo_exp(g, x);
     const rheo_value in[5] = { z, rheo_square(g, y), y, z, rheo_concat(g, 3, 2, (rheo_value[]){ y, y }) };
@@ -156,7 +139,7 @@ static void run_pack(rheo_device *dev, bool separate, double *out)
     for (int i = 0; i < 2; i++) cr_assert_eq(rheo_plan_run(plan, &err), RHEO_OK, "%s", err.text);
     test_read(b.s, k, out);
     rheo_plan_destroy(plan);
-    finish(&b);
+    test_finish(&b);
 }
 
 Test(index, packs_are_zero_between)
@@ -182,13 +165,13 @@ Test(index, gaussian_sums_keep_their_digits)
     static double got[SAMPLES], expected[SAMPLES];
     for (int on_host = 0; on_host < 2; on_host++) {
         rheo_device *dev = on_host ? NULL : test_device();
-        bench b = start(dev);
+        test_bench b = test_start(dev);
         const rheo_shape shape = AT(SAMPLES, 32, 32, 3);
         const rheo_value z = input(&b, shape, 1), m = input(&b, shape, 2), r = rheo_affine(b.g, input(&b, shape, 3), 0.125, 0);
         const int k = output(&b, rheo_gaussian_logp(b.g, z, m, r));
         test_run(b.g, b.s);
         test_read(b.s, k, on_host ? expected : got);
-        finish(&b);
+        test_finish(&b);
         rheo_device_close(dev);
     }
     for (int i = 0; i < SAMPLES; i++)

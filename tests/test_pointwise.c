@@ -9,29 +9,12 @@
 #include "op/table.h"
 #include "support.h"
 
-typedef struct bench { rheo_state *s; rheo_graph *g; } bench;
-
-static bench start(rheo_device *dev)
-{
-    bench b = { rheo_state_create(), NULL };
-    rheo_error err = RHEO_ERROR_INIT;
-    cr_assert_eq(rheo_state_bind(b.s, dev, &err), RHEO_OK, "%s", err.text);
-    b.g = rheo_graph_create(b.s, &rheo_op_arithmetic);
-    return b;
-}
-
-static void finish(bench *b)
-{
-    rheo_graph_destroy(b->g);
-    rheo_state_destroy(b->s);
-}
-
-static rheo_value input(bench *b, rheo_shape shape, const double *contents)
+static rheo_value input(test_bench *b, rheo_shape shape, const double *contents)
 {
     return rheo_window(b->g, test_storage(b->s, RHEO_F32, rheo_count(shape), contents), 0, shape);
 }
 
-static int output(bench *b, rheo_value v)
+static int output(test_bench *b, rheo_value v)
 {
     const rheo_spec spec = rheo_spec_of(b->g, v);
     const int k = test_storage(b->s, spec.type, rheo_count(spec.shape), NULL);
@@ -49,7 +32,7 @@ static void check_range(rheo_device *dev, const rheo_op *op, double from, double
     const double *in[1] = { x };
     double *out[1] = { expected };
     for (int i = 0; i < COUNT; i++) x[i] = (double)(float)(from + (to - from) * i / (COUNT - 1));
-    bench b = start(dev);
+    test_bench b = test_start(dev);
     const rheo_value v = input(&b, rheo_vector(COUNT), x), y = rheo_apply(b.g, op, 1, &v, NULL, 0);
     const int k = output(&b, y);
     test_run(b.g, b.s);
@@ -61,7 +44,7 @@ static void check_range(rheo_device *dev, const rheo_op *op, double from, double
                   got[i], expected[i], bound);
         if (!(fabs(got[i] - expected[i]) <= bound)) break;
     }
-    finish(&b);
+    test_finish(&b);
 }
 
 Test(pointwise, functions_are_accurate_over_their_range)
@@ -89,7 +72,7 @@ Test(pointwise, nan_reaches_the_guard)
     rheo_device *dev = test_device();
     enum { COUNT = 67 };
     double x[COUNT], y[COUNT];
-    bench b = start(dev);
+    test_bench b = test_start(dev);
     for (int i = 0; i < COUNT; i++) x[i] = i == 40 ? NAN : i - 30;
     const rheo_value v = input(&b, rheo_vector(COUNT), x), zero = rheo_constant(b.g, rheo_vector(1), 0);
     const struct { const char *name; rheo_value y; } passes[] = {
@@ -111,7 +94,7 @@ Test(pointwise, nan_reaches_the_guard)
     }
     test_read(b.s, finite, y);
     for (int i = 0; i < COUNT; i++) cr_expect_eq(y[i], i != 40);
-    finish(&b);
+    test_finish(&b);
     rheo_device_close(dev);
 }
 
@@ -120,12 +103,12 @@ Test(pointwise, logsumexp_of_masked_and_of_large_rows)
     rheo_device *dev = test_device();
     const double x[6] = { -INFINITY, -INFINITY, -INFINITY, 3, 1e30, 1e30 };
     double y[3];
-    bench b = start(dev);
+    test_bench b = test_start(dev);
     const int k = output(&b, rheo_logsumexp(b.g, input(&b, RHEO_SHAPE(1, 1, 3, 2), x)));
     test_run(b.g, b.s);
     test_read(b.s, k, y);
     cr_expect(y[0] == -INFINITY && y[1] == 3 && fabs(y[2] / 1e30 - 1) < 1e-6, "%g %g %g", y[0], y[1], y[2]);
-    finish(&b);
+    test_finish(&b);
     rheo_device_close(dev);
 }
 
@@ -145,21 +128,21 @@ Test(reductions, long_sums_are_accurate_and_repeatable)
         test_fill((rheo_sample_fill){ .shift = 0.5 }, cases[c].shape, 7, x);
         int64_t results = 0;
         for (int run = 0; run < 2; run++) {
-            bench b = start(dev);
+            test_bench b = test_start(dev);
             const rheo_value y = rheo_sum(b.g, input(&b, cases[c].shape, x), cases[c].axes);
             const int k = output(&b, y);
             results = rheo_count(rheo_shape_of(b.g, y));
             got[run] = malloc((size_t)results * sizeof(double));
             test_run(b.g, b.s);
             test_read(b.s, k, got[run]);
-            finish(&b);
+            test_finish(&b);
         }
         cr_expect_arr_eq(got[0], got[1], (size_t)results * sizeof(double));
-        bench b = start(NULL);
+        test_bench b = test_start(NULL);
         const int k = output(&b, rheo_sum(b.g, input(&b, cases[c].shape, x), cases[c].axes));
         test_run(b.g, b.s);
         test_read(b.s, k, got[1]);
-        finish(&b);
+        test_finish(&b);
         for (int64_t i = 0; i < results; i++) {
             const double bound = rheo_op_sum.tolerance * FLT_EPSILON * fabs(got[1][i]);
             cr_expect(fabs(got[0][i] - got[1][i]) <= bound, "case %zu, sum %lld: %.9g, expected %.9g, bound %.3g", c, (long long)i,
@@ -172,11 +155,11 @@ Test(reductions, long_sums_are_accurate_and_repeatable)
 
 /* ---- constructors --------------------------------------------------------------------------------------------------------- */
 
-static const char *name_of(const bench *b, rheo_value v) { return rheo_node_of(b->g, v)->op->name; }
+static const char *name_of(const test_bench *b, rheo_value v) { return rheo_node_of(b->g, v)->op->name; }
 
 Test(constructors, numbers_fold_into_affine)
 {
-    bench b = start(NULL);
+    test_bench b = test_start(NULL);
     const double zeros[30] = { 0 };
     const rheo_shape shape = { 2, 1, 3, 5 };
     const rheo_value x = input(&b, shape, zeros), two = rheo_constant(b.g, shape, 2), row = input(&b, rheo_vector(5), zeros);
@@ -189,16 +172,16 @@ Test(constructors, numbers_fold_into_affine)
     cr_expect_eq(rheo_add(b.g, x, rheo_broadcast(b.g, row, shape)).node, rheo_add(b.g, x, row).node);
     cr_expect_str_eq(name_of(&b, rheo_add(b.g, row, rheo_broadcast(b.g, row, shape))), "add");
     cr_expect(rheo_same_shape(rheo_shape_of(b.g, rheo_add(b.g, row, rheo_broadcast(b.g, row, shape))), shape));
-    finish(&b);
+    test_finish(&b);
 }
 
 Test(constructors, messages_name_shapes)
 {
-    bench b = start(NULL);
+    test_bench b = test_start(NULL);
     const double zeros[60] = { 0 };
     rheo_add(b.g, input(&b, RHEO_SHAPE(1, 3, 4, 5), zeros), input(&b, rheo_vector(4), zeros));
     const rheo_error *err = rheo_graph_error(b.g);
     cr_expect_eq(err->status, RHEO_EINVAL);
     cr_expect(strstr(err->text, "add: [1 3 4 5] and [1 1 1 4] do not broadcast"), "%s", err->text);
-    finish(&b);
+    test_finish(&b);
 }
