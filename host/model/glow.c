@@ -133,14 +133,6 @@ static rheo_value channels_from(rheo_graph *g, rheo_value x, int64_t first, int6
     return rheo_slice(g, x, RHEO_SHAPE(0, 0, 0, first), RHEO_SHAPE(s.n, s.h, s.w, count));
 }
 
-/* Every second channel of h, from `which` on. */
-static rheo_value every_second(rheo_graph *g, rheo_value h, int which)
-{
-    const rheo_shape s = rheo_shape_of(g, h), pairs = { s.n, s.h * s.w, s.c / 2, 2 };
-    const rheo_value one = rheo_slice(g, rheo_reshape(g, h, pairs), RHEO_SHAPE(0, 0, 0, which), RHEO_SHAPE(pairs.n, pairs.h, pairs.w, 1));
-    return rheo_reshape(g, one, RHEO_SHAPE(s.n, s.h, s.w, s.c / 2));
-}
-
 /* Of what is split off, from what stays: mean and log deviation interleaved. At the top (z1 none) from zeros, in halves. */
 static rheo_gaussian prior_of(rheo_build *b, const rheo_glow *m, int64_t i, rheo_value z1)
 {
@@ -151,7 +143,7 @@ static rheo_gaussian prior_of(rheo_build *b, const rheo_glow *m, int64_t i, rheo
     rheo_name_scope(g, scope);
     if (i + 1 < m->levels) {
         const rheo_value h = rheo_conv_layer_apply(b, &level->prior, z1);
-        return (rheo_gaussian){ every_second(g, h, 0), every_second(g, h, 1) };
+        return (rheo_gaussian){ rheo_every_second(g, h, 0), rheo_every_second(g, h, 1) };
     }
     const rheo_value h = rheo_conv_layer_apply(b, &level->prior, rheo_constant(g, RHEO_SHAPE(1, level->h, level->w, 2 * level->c), 0));
     return (rheo_gaussian){ channels_from(g, h, 0, level->c), channels_from(g, h, level->c, level->c) };
@@ -246,11 +238,7 @@ static rheo_value glow_sample(rheo_build *b, const rheo_model *model, int64_t n,
         codes[i] = rheo_mul(g, rheo_normal(g, key, RHEO_SHAPE(n, level->h, level->w, c), RHEO_FOR_START, (uint32_t)i), temperature);
     }
     const rheo_value x = rheo_glow_decode(b, model, codes);
-    if (!m->image) return x;
-    const float levels = (float)(1 << m->bits), step = (float)(1 << (8 - m->bits));
-    const rheo_value q = rheo_floor(g, rheo_affine(g, x, levels, levels / 2));
-    const rheo_value low = rheo_constant(g, RHEO_SHAPE(1, 1, 1, 1), 0), high = rheo_constant(g, RHEO_SHAPE(1, 1, 1, 1), 255);
-    return rheo_minimum(g, rheo_maximum(g, rheo_affine(g, q, step, 0), low), high);
+    return m->image ? rheo_affine(g, x, 256, 128) : x;
 }
 
 const rheo_model_type rheo_model_glow = {

@@ -57,18 +57,9 @@ static rheo_halves halves_of(rheo_graph *g, rheo_value x, int64_t c2)
                           rheo_slice(g, x, RHEO_SHAPE(0, 0, 0, s.c - c2), RHEO_SHAPE(s.n, s.h, s.w, c2)) };
 }
 
-/* Channel 2k + which of h, for every k. */
-static rheo_value interleaved(rheo_graph *g, rheo_value h, int which)
-{
-    const rheo_shape s = rheo_shape_of(g, h);
-    const rheo_shape pairs = { s.n, s.h * s.w, s.c / 2, 2 };
-    const rheo_value one = rheo_slice(g, rheo_reshape(g, h, pairs), RHEO_SHAPE(0, 0, 0, which), RHEO_SHAPE(pairs.n, pairs.h, pairs.w, 1));
-    return rheo_reshape(g, one, RHEO_SHAPE(s.n, s.h, s.w, s.c / 2));
-}
-
 static rheo_value join(rheo_graph *g, rheo_value a, rheo_value b) { return rheo_concat(g, 3, 2, (const rheo_value[]){ a, b }); }
 
-static rheo_value shifted(rheo_graph *g, rheo_value h) { return rheo_affine(g, interleaved(g, h, 1), 1, 2); }
+static rheo_value shifted(rheo_graph *g, rheo_value h) { return rheo_affine(g, rheo_every_second(g, h, 1), 1, 2); }
 
 static void coupling_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
@@ -78,7 +69,7 @@ static void coupling_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
         return;
     }
     const rheo_value u = shifted(g, n->in[1]);
-    out[0] = join(g, x.pass, rheo_mul(g, rheo_add(g, x.change, interleaved(g, n->in[1], 0)), rheo_sigmoid(g, u)));
+    out[0] = join(g, x.pass, rheo_mul(g, rheo_add(g, x.change, rheo_every_second(g, n->in[1], 0)), rheo_sigmoid(g, u)));
     out[1] = rheo_add(g, n->in[2], rheo_sum(g, rheo_log_sigmoid(g, u), RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C));
 }
 
@@ -86,7 +77,7 @@ static void inverse_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
     const rheo_halves y = halves_of(g, n->in[0], transformed(n));
     const rheo_value h = n->in[1];
-    out[0] = join(g, y.pass, is_affine(n) ? rheo_sub(g, rheo_div(g, y.change, rheo_sigmoid(g, shifted(g, h))), interleaved(g, h, 0))
+    out[0] = join(g, y.pass, is_affine(n) ? rheo_sub(g, rheo_div(g, y.change, rheo_sigmoid(g, shifted(g, h))), rheo_every_second(g, h, 0))
                                           : rheo_sub(g, y.change, h));
 }
 

@@ -86,6 +86,7 @@ V_ rheo_diagonal_matrix(G_ *g, V_ x);                   /* [n,B,1,M] -> [n,B,M,M
 
 /* ---- index maps (all launch cl/copy.cl) ------------------------------------------------------------------ */
 V_ rheo_slice(G_ *g, V_ x, rheo_shape from, rheo_shape size);           /* slice(concat) is simplified as it is built */
+V_ rheo_every_second(G_ *g, V_ x, int which);            /* channels 2k + which of interleaved ones */
 V_ rheo_pad(G_ *g, V_ x, rheo_shape before, rheo_shape size);           /* x placed at `before` in zeros of `size` */
 V_ rheo_concat(G_ *g, int axis, int n, const V_ *x);                    /* axis 0..3 */
 /* a + b where both are pads whose contents adjoin, as the pad of their concat: what gradients of the slices of one value

@@ -206,3 +206,10 @@ rheo_value rheo_join_pads(rheo_graph *g, rheo_value a, rheo_value b)
     if (axis >= 0) return rheo_pad(g, rheo_concat(g, axis, 2, (rheo_value[]){ n->in[0], m->in[0] }), q->from, q->size);
     return RHEO_NONE;
 }
+
+rheo_value rheo_every_second(rheo_graph *g, rheo_value x, int which)
+{
+    const rheo_shape s = rheo_shape_of(g, x), pairs = { s.n, s.h * s.w, s.c / 2, 2 };
+    const rheo_value one = rheo_slice(g, rheo_reshape(g, x, pairs), RHEO_SHAPE(0, 0, 0, which), RHEO_SHAPE(pairs.n, pairs.h, pairs.w, 1));
+    return rheo_reshape(g, one, RHEO_SHAPE(s.n, s.h, s.w, s.c / 2));
+}
