@@ -1,0 +1,58 @@
+/* What the launches of convolutions share; host/op/conv_*.c only. */
+#ifndef RHEO_OP_CONV_GEOMETRY_H
+#define RHEO_OP_CONV_GEOMETRY_H
+
+#include "op/conv_launch.h"
+
+enum { RHEO_SIMT_TILE = 64, RHEO_SIMT_SIDE = 16 }; /* of cl/conv2d_simt.cl */
+
+/* Groups that keep the cores of a large CPU busy and small ones evenly so. */
+enum { RHEO_WANTED_GROUPS = 32 };
+
+/* The register tile of cl/conv2d.cl: ROWS x COLS. */
+static inline int64_t conv_rows(const rheo_device_facts *dev)
+{
+    return dev->vector_width == 16 ? 12 : 6;
+}
+static inline int64_t conv_columns(const rheo_device_facts *dev)
+{
+    return 2 * (int64_t)dev->vector_width;
+}
+
+static inline int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+static inline int64_t round_up(int64_t a, int64_t b)
+{
+    return divide_up(a, b) * b;
+}
+static inline int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline int64_t conv_depth(const rheo_conv *c)
+{
+    return c->kh * c->kw * c->i;
+}
+static inline int64_t conv_positions(const rheo_conv *c)
+{
+    return c->n * c->oh * c->ow;
+}
+static inline int64_t conv_x_floats(const rheo_conv *c)
+{
+    return c->n * c->h * c->w * c->i;
+}
+
+/* What every kernel takes of a product, from x's height to the reduction's length. */
+#define RHEO_CONV_GEOMETRY(c)                                                                                                              \
+    RHEO_INT((c)->h), RHEO_INT((c)->w), RHEO_INT((c)->i), RHEO_INT((c)->o), RHEO_INT((c)->oh), RHEO_INT((c)->ow),                          \
+        RHEO_INT(conv_positions(c)), RHEO_INT((c)->kw), RHEO_INT((c)->pad_h), RHEO_INT((c)->pad_w), RHEO_INT((c)->dilation),               \
+        RHEO_INT(conv_depth(c))
+
+#endif
