@@ -46,7 +46,7 @@ rheo_conv rheo_conv2d_describe(rheo_shape x, rheo_shape w, rheo_conv2d_attr a)
     return (rheo_conv){
         .batch = 1, .n = x.n, .h = x.h, .w = x.w, .i = w.w, .o = w.c, .oh = x.h + 2 * a.pad - a.dilation * (w.n - 1),
         .ow = x.w + 2 * a.pad - a.dilation * (w.h - 1), .kh = w.n, .kw = w.h, .pad_h = a.pad, .pad_w = a.pad, .dilation = a.dilation,
-        .s_tap = w.w * w.c, .s_in = w.c, .s_out = 1,
+        .s_tap = w.w * w.c, .s_in = w.c, .s_out = 1, .x_c = w.w, .y_c = w.c,
     };
 }
 
@@ -55,7 +55,7 @@ static rheo_conv transposed(rheo_conv c)
 {
     rheo_conv t = c;
     t.h = c.oh, t.w = c.ow, t.oh = c.h, t.ow = c.w;
-    t.i = c.o, t.o = c.i;
+    t.i = c.o, t.o = c.i, t.x_c = c.y_c, t.y_c = c.x_c;
     t.pad_h = c.dilation * (c.kh - 1) - c.pad_h;
     t.pad_w = c.dilation * (c.kw - 1) - c.pad_w;
     t.base = (c.kh * c.kw - 1) * c.s_tap;

@@ -42,7 +42,7 @@ static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_
 {
     const rheo_conv c = describe(n);
     const rheo_affine_attr act = ((const act_attr *)n->attr)->act;
-    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor };
+    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor, NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
 }
 

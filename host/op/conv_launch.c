@@ -123,7 +123,7 @@ static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, c
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err)
 {
-    const rheo_epilogue none = { w, w, -1, 0 }, *e = epilogue ? epilogue : &none;
+    const rheo_epilogue none = { w, w, -1, 0, NULL }, *e = epilogue ? epilogue : &none;
     const form f = form_of(c, rheo_launcher_facts(l));
     if (f == SIMT) return launch_simt(l, c, x, w, y, e, err);
     if (f == SMALL) return launch_small(l, c, x, w, y, e, err);

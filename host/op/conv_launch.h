@@ -9,6 +9,7 @@
  * reads pad_h, pad_w before the output's position. The batch's tensors follow one another. */
 typedef struct rheo_conv {
     int64_t batch, n, h, w, i, o, oh, ow, kh, kw, pad_h, pad_w, dilation;
+    int64_t x_c, y_c;        /* channels that a position of x and y has in memory: the first i and o of them take part */
     /* w[tap, i, o] lies at base + tap s_tap + i s_in + o s_out */
     int64_t base, s_tap, s_in, s_out;
 } rheo_conv;
@@ -17,6 +18,7 @@ typedef struct rheo_epilogue {
     cl_mem b, l;             /* [o] each */
     int act;                 /* -1: none of it; y = act((y + b) exp(factor l)), act 0 nothing, 1 relu */
     float factor;
+    cl_mem add;              /* [n,oh,ow,y_c], or NULL: y = add + product; channels from o on are add's. Only with act -1 */
 } rheo_epilogue;
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */

@@ -50,7 +50,7 @@ static rheo_conv product(int64_t batch, int64_t positions, int64_t i, int64_t o,
 {
     return (rheo_conv){
         .batch = batch, .n = 1, .h = 1, .w = positions, .i = i, .o = o, .oh = 1, .ow = positions, .kh = 1, .kw = 1, .dilation = 1,
-        .s_tap = i * o, .s_in = w_transposed ? 1 : o, .s_out = w_transposed ? i : 1,
+        .s_tap = i * o, .s_in = w_transposed ? 1 : o, .s_out = w_transposed ? i : 1, .x_c = i, .y_c = o,
     };
 }
 
