@@ -1,0 +1,36 @@
+/* What conv2d and its gradients are tested at; their three files only. */
+#ifndef RHEO_OP_CONV2D_SAMPLES_H
+#define RHEO_OP_CONV2D_SAMPLES_H
+
+#include "op/common.h"
+
+/* Channels, positions and windows on both sides of the kernels' tiles. */
+/*    N  H   W  I   O   kh kw pad dilation */
+#define CONV2D_SHAPES(X)                                                                                                                   \
+    X(1, 1, 1, 1, 1, 1, 1, 0, 1)                                                                                                           \
+    X(3, 5, 7, 2, 33, 3, 3, 1, 1)                                                                                                          \
+    X(2, 7, 5, 7, 5, 3, 3, 1, 1)                                                                                                           \
+    X(1, 13, 11, 12, 12, 1, 1, 0, 1)                                                                                                       \
+    X(2, 6, 9, 33, 65, 1, 1, 0, 1)                                                                                                         \
+    X(1, 5, 6, 65, 31, 3, 3, 1, 1)                                                                                                         \
+    X(3, 3, 4, 64, 4, 3, 3, 1, 1)                                                                                                          \
+    X(1, 4, 4, 64, 7, 3, 3, 1, 1)                                                                                                          \
+    X(2, 4, 3, 5, 64, 3, 3, 1, 1)                                                                                                          \
+    X(1, 9, 8, 3, 12, 3, 3, 2, 2)                                                                                                          \
+    X(2, 6, 7, 12, 3, 3, 3, 0, 1)                                                                                                          \
+    X(1, 8, 7, 32, 2, 5, 5, 2, 1)                                                                                                          \
+    X(1, 7, 8, 3, 6, 3, 2, 2, 1)                                                                                                           \
+    X(1, 3, 3, 2, 3, 1, 1, 1, 1)                                                                                                           \
+    X(1, 1, 7, 520, 33, 1, 1, 0, 1)                                                                                                        \
+    X(1, 20, 30, 4, 5, 1, 1, 0, 1)
+
+#define CONV2D_OUT(size, k, pad, dilation) ((size) + 2 * (pad) - (dilation) * ((k)-1))
+#define CONV2D_X(n, h, w, i) RHEO_SPEC_F32(n, h, w, i)
+#define CONV2D_Y(n, h, w, o, kh, kw, pad, dilation) RHEO_SPEC_F32(n, CONV2D_OUT(h, kh, pad, dilation), CONV2D_OUT(w, kw, pad, dilation), o)
+
+/* 16: each of K additions rounds a partial sum of size about sqrt(k) by half an ulp at most, together 0.2 K eps in the
+ * root mean square, five times that in the worst of many; results themselves reach 4 sqrt(K), so K eps is
+ * sqrt(K) / 4 eps of them, and K is at most 4096 here. */
+enum { CONV2D_TOLERANCE = 16 };
+
+#endif
