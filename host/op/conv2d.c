@@ -23,9 +23,14 @@ bool rheo_conv2d_shape(rheo_graph *g, const char *op, rheo_shape x, rheo_shape w
         rheo_graph_fail(g, "%s: pad is %d and dilation %d, expected at least 0 and 1", op, a.pad, a.dilation);
         return false;
     }
-    if (x.c != w.w) {
+    if (a.prefix < 0 || a.prefix > x.c) {
+        rheo_graph_fail(g, "%s: the first %d channels of x " RHEO_SHAPE_TEXT " do not exist", op, a.prefix, RHEO_SHAPE_LIST(x));
+        return false;
+    }
+    const int64_t taken = a.prefix ? a.prefix : x.c;
+    if (taken != w.w) {
         rheo_graph_fail(g, "%s: x " RHEO_SHAPE_TEXT " has %lld channels, weights " RHEO_SHAPE_TEXT " take %lld", op, RHEO_SHAPE_LIST(x),
-                        (long long)x.c, RHEO_SHAPE_LIST(w), (long long)w.w);
+                        (long long)taken, RHEO_SHAPE_LIST(w), (long long)w.w);
         return false;
     }
     *y = RHEO_SHAPE(x.n, x.h + 2 * a.pad - a.dilation * (w.n - 1), x.w + 2 * a.pad - a.dilation * (w.h - 1), w.c);
@@ -59,7 +64,7 @@ rheo_conv rheo_conv2d_describe(rheo_shape x, rheo_shape w, rheo_conv2d_attr a)
         .s_tap = w.w * w.c,
         .s_in = w.c,
         .s_out = 1,
-        .x_c = w.w,
+        .x_c = x.c,
         .y_c = w.c,
     };
 }
@@ -78,6 +83,12 @@ bool rheo_conv2d_check_dy(rheo_graph *g, const char *op, rheo_shape x, rheo_shap
     return false;
 }
 
+rheo_value rheo_conv2d_taken(rheo_graph *g, rheo_value x, rheo_conv2d_attr a)
+{
+    const rheo_shape s = rheo_shape_of(g, x);
+    return rheo_slice(g, x, RHEO_SHAPE(0, 0, 0, 0), RHEO_SHAPE(s.n, s.h, s.w, a.prefix ? a.prefix : s.c));
+}
+
 /* ---- the op ----------------------------------------------------------------------------------------------- */
 
 static bool conv2d_infer(rheo_graph *g, rheo_node *n)
@@ -92,8 +103,10 @@ static bool conv2d_infer(rheo_graph *g, rheo_node *n)
 static void conv2d_gradient(rheo_graph *g, const rheo_node *n, const rheo_value *dy, rheo_value *dx)
 {
     const rheo_conv2d_attr *a = n->attr;
-    dx[0] = rheo_conv2d_dx(g, dy[0], n->in[1], n->in_spec[0].shape, a->pad, a->dilation);
-    dx[1] = rheo_conv2d_dw(g, n->in[0], dy[0], n->in_spec[1].shape, a->pad, a->dilation);
+    const rheo_value x = rheo_conv2d_taken(g, n->in[0], *a);
+    const rheo_value back = rheo_conv2d_dx(g, dy[0], n->in[1], rheo_shape_of(g, x), a->pad, a->dilation);
+    dx[0] = rheo_pad(g, back, RHEO_SHAPE(0, 0, 0, 0), n->in_spec[0].shape);
+    dx[1] = rheo_conv2d_dw(g, x, dy[0], n->in_spec[1].shape, a->pad, a->dilation);
 }
 
 static rheo_conv describe(const rheo_node *n)
@@ -125,10 +138,10 @@ static void conv2d_reference(const rheo_node *n, const double *const *in, double
     rheo_conv2d_reference(&c, in[0], in[1], out[0]);
 }
 
-#define SAMPLE(n, h, w, i, o, kh, kw, pad, dilation)                                                                                       \
+#define SAMPLE(n, h, w, c, i, o, kh, kw, pad, dilation)                                                                                    \
     { .n_in = 2,                                                                                                                           \
-      .in = { CONV2D_X(n, h, w, i), RHEO_SPEC_F32(kh, kw, i, o) },                                                                         \
-      .attr = &(const rheo_conv2d_attr){ pad, dilation },                                                                                  \
+      .in = { CONV2D_X(n, h, w, c), RHEO_SPEC_F32(kh, kw, i, o) },                                                                         \
+      .attr = &(const rheo_conv2d_attr){ pad, dilation, CONV2D_PREFIX(c, i) },                                                             \
       .attr_bytes = sizeof(rheo_conv2d_attr) },
 static const rheo_op_sample samples[] = { CONV2D_SHAPES(SAMPLE) };
 
@@ -146,6 +159,6 @@ const rheo_op rheo_op_conv2d = {
 
 rheo_value rheo_conv2d(rheo_graph *g, rheo_value x, rheo_value w, int pad, int dilation)
 {
-    const rheo_conv2d_attr attr = { pad, dilation };
+    const rheo_conv2d_attr attr = { pad, dilation, 0 };
     return rheo_apply(g, &rheo_op_conv2d, 2, (const rheo_value[]){ x, w }, &attr, sizeof attr);
 }

@@ -3,21 +3,36 @@
 #define RHEO_OP_CONV2D_H
 
 #include "op/conv_launch.h"
+#include "op/ops.h"
 
+/* What the attributes of conv2d, its gradients and conv2d_act begin with. */
 typedef struct rheo_conv2d_attr {
     int32_t pad, dilation;
+    int32_t prefix; /* the first so many channels of x take part, where rewriting put x for a slice of it; 0: all */
 } rheo_conv2d_attr;
 
-/* x [N,H,W,I] and w [kh,kw,I,O] of y = conv2d(x, w): checks them and gives y's shape. */
+/* x [N,H,W,I] and w [kh,kw,I,O] of y = conv2d(x, w): checks them and gives y's shape. With a prefix I, x has that many channels
+ * or more. */
 bool rheo_conv2d_shape(rheo_graph *g, const char *op, rheo_shape x, rheo_shape w, rheo_conv2d_attr a, rheo_shape *y);
 /* Whether dy has that shape, x and w being checked too. */
 bool rheo_conv2d_check_dy(rheo_graph *g, const char *op, rheo_shape x, rheo_shape w, rheo_shape dy, rheo_conv2d_attr a);
 bool rheo_conv2d_floats(rheo_graph *g, const rheo_node *n);
 rheo_conv rheo_conv2d_describe(rheo_shape x, rheo_shape w, rheo_conv2d_attr a);
+/* The channels of x that take part. */
+rheo_value rheo_conv2d_taken(rheo_graph *g, rheo_value x, rheo_conv2d_attr a);
 rheo_cost rheo_conv2d_cost(const rheo_conv *c);
 
 void rheo_conv2d_reference(const rheo_conv *c, const double *x, const double *w, double *y);
-void rheo_conv2d_dx_reference(const rheo_conv *c, const double *dy, const double *w, double *dx);
+/* add: what dx is added to, or NULL. */
+void rheo_conv2d_dx_reference(const rheo_conv *c, const double *dy, const double *w, const double *add, double *dx);
 void rheo_conv2d_dw_reference(const rheo_conv *c, const double *x, const double *dy, double *dw);
+
+/* ---- what rewriting makes ---- */
+
+/* act((conv2d(x, w) + b) exp(factor l)), b and l [1,1,1,O] (conv2d_act.c) */
+rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, rheo_conv2d_attr conv,
+                           rheo_affine_attr act);
+/* add, plus conv2d_dx(dy, w) in its first channels (conv2d_dx.c) */
+rheo_value rheo_conv2d_dx_add(rheo_graph *g, rheo_value dy, rheo_value w, rheo_value add, int pad, int dilation);
 
 #endif

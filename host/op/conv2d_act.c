@@ -7,7 +7,10 @@
 #include "op/common.h"
 #include "op/ops.h"
 
-typedef struct act_attr { rheo_conv2d_attr conv; rheo_affine_attr act; } act_attr;
+typedef struct act_attr {
+    rheo_conv2d_attr conv;
+    rheo_affine_attr act;
+} act_attr;
 
 static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
 {
@@ -29,7 +32,7 @@ static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
 static void conv2d_act_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
     const act_attr *a = n->attr;
-    const rheo_value y = rheo_conv2d(g, n->in[0], n->in[1], a->conv.pad, a->conv.dilation);
+    const rheo_value y = rheo_conv2d(g, rheo_conv2d_taken(g, n->in[0], a->conv), n->in[1], a->conv.pad, a->conv.dilation);
     out[0] = rheo_affine_act(g, y, n->in[2], n->in[3], RHEO_NONE, a->act);
 }
 
@@ -69,26 +72,35 @@ static void conv2d_act_reference(const rheo_node *n, const double *const *in, do
     }
 }
 
-#define SAMPLE(n, h, w, i, o, k, pad, dilation, act)                                                                  \
-    { .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, i), RHEO_SPEC_F32(k, k, i, o), RHEO_SPEC_F32(1, 1, 1, o),            \
-                         RHEO_SPEC_F32(1, 1, 1, o) },                                                                 \
-      .fill = { [3] = { .scale = 0.1 } }, .attr = &(const act_attr){ { pad, dilation }, { act, 1 + 2 * act } },       \
-      .attr_bytes = sizeof(act_attr) }
+#define SAMPLE(n, h, w, c, i, o, k, pad, dilation, act)                                                                                    \
+    {                                                                                                                                      \
+        .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(k, k, i, o), RHEO_SPEC_F32(1, 1, 1, o), RHEO_SPEC_F32(1, 1, 1, o) },   \
+        .fill = { [3] = { .scale = 0.1 } }, .attr = &(const act_attr){ { pad, dilation, (c) == (i) ? 0 : (i) }, { act, 1 + 2 * act } },    \
+        .attr_bytes = sizeof(act_attr)                                                                                                     \
+    }
 static const rheo_op_sample samples[] = {
-    SAMPLE(1, 1, 1, 1, 1, 1, 0, 1, 0),   SAMPLE(2, 5, 7, 2, 33, 3, 1, 1, 1),  SAMPLE(1, 6, 5, 64, 6, 3, 1, 1, 0),
-    SAMPLE(1, 6, 5, 64, 12, 3, 1, 1, 1), SAMPLE(2, 3, 5, 33, 64, 1, 0, 1, 1), SAMPLE(1, 9, 9, 3, 31, 3, 2, 2, 0),
-    SAMPLE(1, 7, 11, 12, 65, 1, 0, 1, 0),
+    SAMPLE(1, 1, 1, 1, 1, 1, 1, 0, 1, 0),     SAMPLE(2, 5, 7, 2, 2, 33, 3, 1, 1, 1),   SAMPLE(1, 6, 5, 64, 64, 6, 3, 1, 1, 0),
+    SAMPLE(1, 6, 5, 64, 64, 12, 3, 1, 1, 1),  SAMPLE(2, 3, 5, 33, 33, 64, 1, 0, 1, 1), SAMPLE(1, 9, 9, 3, 3, 31, 3, 2, 2, 0),
+    SAMPLE(1, 7, 11, 12, 12, 65, 1, 0, 1, 0), SAMPLE(2, 5, 7, 12, 6, 33, 3, 1, 1, 1),  SAMPLE(1, 6, 5, 72, 64, 6, 3, 1, 1, 0),
+    SAMPLE(2, 6, 9, 33, 16, 12, 1, 0, 1, 1),
 };
 
 /* 24: the convolution's 16, magnified where exp(factor l) is large beside the rest, and 3 ulp of exp. */
 const rheo_op rheo_op_conv2d_act = {
-    .name = "conv2d_act", .infer = conv2d_act_infer, .expand = conv2d_act_expand, .launch = conv2d_act_launch,
-    .workspace = conv2d_act_workspace, .cost = conv2d_act_cost, .reference = conv2d_act_reference, RHEO_SAMPLES(samples), .tolerance = 24,
+    .name = "conv2d_act",
+    .infer = conv2d_act_infer,
+    .expand = conv2d_act_expand,
+    .launch = conv2d_act_launch,
+    .workspace = conv2d_act_workspace,
+    .cost = conv2d_act_cost,
+    .reference = conv2d_act_reference,
+    RHEO_SAMPLES(samples),
+    .tolerance = 24,
 };
 
-rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, int pad, int dilation,
-                           rheo_affine_attr attr)
+rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, rheo_conv2d_attr conv,
+                           rheo_affine_attr act)
 {
-    const act_attr both = { { pad, dilation }, attr };
+    const act_attr both = { conv, act };
     return rheo_apply(g, &rheo_op_conv2d_act, 4, (const rheo_value[]){ x, w, b, l }, &both, sizeof both);
 }

@@ -11,7 +11,8 @@ typedef struct dw_attr {
 static bool conv2d_dw_infer(rheo_graph *g, rheo_node *n)
 {
     const dw_attr *a = n->attr;
-    const rheo_shape x = n->in_spec[0].shape, dy = n->in_spec[1].shape, w = RHEO_SHAPE(a->kh, a->kw, x.c, dy.c);
+    const rheo_shape x = n->in_spec[0].shape, dy = n->in_spec[1].shape,
+                     w = RHEO_SHAPE(a->kh, a->kw, a->conv.prefix ? a->conv.prefix : x.c, dy.c);
     n->n_out = 1;
     n->out[0] = (rheo_spec){ w, RHEO_F32 };
     return rheo_conv2d_floats(g, n) && rheo_conv2d_check_dy(g, "conv2d_dw", x, w, dy, a->conv);
@@ -21,8 +22,10 @@ static bool conv2d_dw_infer(rheo_graph *g, rheo_node *n)
 static void conv2d_dw_gradient(rheo_graph *g, const rheo_node *n, const rheo_value *dy, rheo_value *dx)
 {
     const rheo_conv2d_attr a = ((const dw_attr *)n->attr)->conv;
-    dx[0] = rheo_conv2d_dx(g, n->in[1], dy[0], n->in_spec[0].shape, a.pad, a.dilation);
-    dx[1] = rheo_conv2d(g, n->in[0], dy[0], a.pad, a.dilation);
+    const rheo_value x = rheo_conv2d_taken(g, n->in[0], a);
+    const rheo_value back = rheo_conv2d_dx(g, n->in[1], dy[0], rheo_shape_of(g, x), a.pad, a.dilation);
+    dx[0] = rheo_pad(g, back, RHEO_SHAPE(0, 0, 0, 0), n->in_spec[0].shape);
+    dx[1] = rheo_conv2d(g, x, dy[0], a.pad, a.dilation);
 }
 
 static rheo_conv describe(const rheo_node *n)
@@ -54,10 +57,10 @@ static void conv2d_dw_reference(const rheo_node *n, const double *const *in, dou
     rheo_conv2d_dw_reference(&c, in[0], in[1], out[0]);
 }
 
-#define SAMPLE(n, h, w, i, o, kh, kw, pad, dilation)                                                                                       \
+#define SAMPLE(n, h, w, c, i, o, kh, kw, pad, dilation)                                                                                    \
     { .n_in = 2,                                                                                                                           \
-      .in = { CONV2D_X(n, h, w, i), CONV2D_Y(n, h, w, o, kh, kw, pad, dilation) },                                                         \
-      .attr = &(const dw_attr){ { pad, dilation }, kh, kw },                                                                               \
+      .in = { CONV2D_X(n, h, w, c), CONV2D_Y(n, h, w, o, kh, kw, pad, dilation) },                                                         \
+      .attr = &(const dw_attr){ { pad, dilation, CONV2D_PREFIX(c, i) }, kh, kw },                                                          \
       .attr_bytes = sizeof(dw_attr) },
 static const rheo_op_sample samples[] = { CONV2D_SHAPES(SAMPLE) };
 
@@ -75,6 +78,6 @@ const rheo_op rheo_op_conv2d_dw = {
 
 rheo_value rheo_conv2d_dw(rheo_graph *g, rheo_value x, rheo_value dy, rheo_shape w, int pad, int dilation)
 {
-    const dw_attr attr = { { pad, dilation }, (int32_t)w.n, (int32_t)w.h };
+    const dw_attr attr = { { pad, dilation, 0 }, (int32_t)w.n, (int32_t)w.h };
     return rheo_apply(g, &rheo_op_conv2d_dw, 2, (const rheo_value[]){ x, dy }, &attr, sizeof attr);
 }

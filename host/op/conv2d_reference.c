@@ -7,7 +7,7 @@
 static int64_t source(const rheo_conv *c, int64_t n, int64_t p, int64_t q, int64_t r, int64_t s)
 {
     const int64_t h = p + r * c->dilation - c->pad_h, v = q + s * c->dilation - c->pad_w;
-    return h < 0 || h >= c->h || v < 0 || v >= c->w ? -1 : ((n * c->h + h) * c->w + v) * c->i;
+    return h < 0 || h >= c->h || v < 0 || v >= c->w ? -1 : ((n * c->h + h) * c->w + v) * c->x_c;
 }
 
 /* Calls `term` once for every (position, tap) inside x, with x's offset, w's and y's. */
@@ -20,7 +20,7 @@ static void walk(const rheo_conv *c, double *out, const double *a, const double 
             for (int64_t q = 0; q < c->ow; q++, position++)
                 for (int64_t tap = 0; tap < c->kh * c->kw; tap++) {
                     const int64_t x = source(c, n, p, q, tap / c->kw, tap % c->kw);
-                    if (x >= 0) term(c, out, a, b, x, tap * c->i * c->o, position * c->o);
+                    if (x >= 0) term(c, out, a, b, x, tap * c->i * c->o, position * c->y_c);
                 }
 }
 
@@ -42,13 +42,17 @@ static void add_dw(const rheo_conv *c, double *out, const double *a, const doubl
 
 void rheo_conv2d_reference(const rheo_conv *c, const double *x, const double *w, double *y)
 {
-    memset(y, 0, (size_t)(c->n * c->oh * c->ow * c->o) * sizeof *y);
+    memset(y, 0, (size_t)(c->n * c->oh * c->ow * c->y_c) * sizeof *y);
     walk(c, y, x, w, add_y);
 }
 
-void rheo_conv2d_dx_reference(const rheo_conv *c, const double *dy, const double *w, double *dx)
+void rheo_conv2d_dx_reference(const rheo_conv *c, const double *dy, const double *w, const double *add, double *dx)
 {
-    memset(dx, 0, (size_t)(c->n * c->h * c->w * c->i) * sizeof *dx);
+    const size_t bytes = (size_t)(c->n * c->h * c->w * c->x_c) * sizeof *dx;
+    if (add)
+        memcpy(dx, add, bytes);
+    else
+        memset(dx, 0, bytes);
     walk(c, dx, dy, w, add_dx);
 }
 

@@ -60,8 +60,8 @@ static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const cu
           (size_t)(u->parts * c->batch) },
         { RHEO_SIMT_SIDE, RHEO_SIMT_SIDE, 1 },
     };
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(u->span),
-                     RHEO_INT(u->parts), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o));
+    return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c),
+                     RHEO_INT(u->span), RHEO_INT(u->parts), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o));
 }
 
 static rheo_status launch_total(rheo_launcher *l, const rheo_conv *c, const cut *u, cl_mem dw, rheo_error *err)

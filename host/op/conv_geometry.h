@@ -46,7 +46,7 @@ static inline int64_t conv_positions(const rheo_conv *c)
 }
 static inline int64_t conv_x_floats(const rheo_conv *c)
 {
-    return c->n * c->h * c->w * c->i;
+    return c->n * c->h * c->w * c->x_c;
 }
 
 /* What every kernel takes of a product, from x's height to the reduction's length. */

@@ -9,8 +9,8 @@ static bool match(rheo_rewrite *r, rheo_graph *g, const rheo_node *n, rheo_value
     if (n->op != &rheo_op_affine_act || n->n_out > 1 || rheo_rewrite_uses(r, n->in[0]) != 1) return false;
     const rheo_node *conv = rheo_node_of(g, n->in[0]);
     if (conv->op != &rheo_op_conv2d) return false;
-    const rheo_conv2d_attr *a = conv->attr;
-    out[0] = rheo_conv2d_act(g, conv->in[0], conv->in[1], n->in[1], n->in[2], a->pad, a->dilation, *(const rheo_affine_attr *)n->attr);
+    out[0] = rheo_conv2d_act(g, conv->in[0], conv->in[1], n->in[1], n->in[2], *(const rheo_conv2d_attr *)conv->attr,
+                             *(const rheo_affine_attr *)n->attr);
     return true;
 }
 

@@ -72,8 +72,6 @@ V_ rheo_logsumexp(G_ *g, V_ x);                         /* over C, max subtracte
 V_ rheo_conv2d(G_ *g, V_ x, V_ w, int pad, int dilation);
 V_ rheo_conv2d_dx(G_ *g, V_ dy, V_ w, rheo_shape x, int pad, int dilation);
 V_ rheo_conv2d_dw(G_ *g, V_ x, V_ dy, rheo_shape w, int pad, int dilation);
-/* act((conv2d(x, w) + b) exp(factor l)), b and l [1,1,1,O]: what fusing makes (conv2d_act.c) */
-V_ rheo_conv2d_act(G_ *g, V_ x, V_ w, V_ b, V_ l, int pad, int dilation, rheo_affine_attr attr);
 /* [n,B,M,K] x [n,B,K,N] -> [n,B,M,N]; either factor transposed in its last two dimensions (matmul.c) */
 V_ rheo_matmul(G_ *g, V_ a, V_ b, bool transpose_a, bool transpose_b);
 /* Each row r of x [N,H,W,C] solves  y T = x  (row vectors), T [1,1,C,C]: its lower or upper triangle is read, the
