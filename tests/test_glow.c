@@ -1,10 +1,12 @@
 /* Glow as a graph: invertible, its log-determinant right, memory-saving gradients equal to stored ones. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/philox.h"
 #include "model/glow.h"
+#include "op/rules.h"
 #include "op/table.h"
 #include "support.h"
 
@@ -87,8 +89,8 @@ Test(glow, round_trip_is_exact_in_double)
     }
 }
 
-/* All parameter gradients of the mean loss, flat. */
-static double *gradients(glow_case *c, bool invert, const rheo_rule *const *rules)
+/* All parameter gradients of the mean loss, flat, to c->out. */
+static rheo_plan *gradient_plan(glow_case *c, bool invert, const rheo_rule *const *rules)
 {
     rheo_graph *g = rheo_graph_create(c->state, &rheo_op_arithmetic);
     rheo_build b = glow_build(c, g);
@@ -111,33 +113,66 @@ static double *gradients(glow_case *c, bool invert, const rheo_rule *const *rule
     rheo_error err = RHEO_ERROR_INIT;
     rheo_plan *plan = NULL;
     cr_assert_eq(rheo_plan_create(g, c->state, &(rheo_plan_options){ .rules = rules }, &plan, &err), RHEO_OK, "%s", err.text);
+    rheo_build_finish(&b);
+    rheo_graph_destroy(g);
+    free(x), free(dx), free(offset);
+    return plan;
+}
+
+static double *gradients(glow_case *c, bool invert, const rheo_rule *const *rules)
+{
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_plan *plan = gradient_plan(c, invert, rules);
     cr_assert_eq(rheo_plan_run(plan, &err), RHEO_OK, "%s", err.text);
     double *out = malloc((size_t)rheo_storage_at(c->state, c->out)->count * sizeof *out);
     test_read(c->state, c->out, out);
     rheo_plan_destroy(plan);
-    rheo_build_finish(&b);
-    rheo_graph_destroy(g);
-    free(x), free(dx), free(offset);
     return out;
 }
 
-Test(glow, inverting_and_plain_gradients_equal_stored_ones)
+Test(glow, inverting_plain_and_fused_gradients_equal_stored_ones)
 {
     static const rheo_rule *const plain[] = { &rheo_rule_expand, NULL };
     for (size_t k = 0; k < sizeof configs / sizeof *configs; k++) {
         glow_case c = glow_make(configs[k], small, 3, 1 << 16);
-        double *stored = gradients(&c, false, NULL), *inverted = gradients(&c, true, NULL), *expanded = gradients(&c, false, plain);
+        double *stored = gradients(&c, false, NULL);
+        const struct { const char *name; double *gradient; } others[] = {
+            { "inverted", gradients(&c, true, NULL) }, { "expanded", gradients(&c, false, plain) },
+            { "fused", gradients(&c, false, rheo_rules) }, { "inverted and fused", gradients(&c, true, rheo_rules) },
+        };
         double largest = 0;
         const int64_t count = rheo_params_flat(c.model->params, true);
         for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(stored[i]));
         cr_assert(largest > 0 && isfinite(largest));
-        for (int64_t i = 0; i < count; i++) {
-            cr_assert(fabs(stored[i] - inverted[i]) <= 1e-10 * largest, "config %zu, %lld: %g %g", k, (long long)i, stored[i], inverted[i]);
-            cr_assert(fabs(stored[i] - expanded[i]) <= 1e-10 * largest, "config %zu, %lld: %g %g", k, (long long)i, stored[i], expanded[i]);
+        for (size_t o = 0; o < sizeof others / sizeof *others; o++) {
+            const double *other = others[o].gradient;
+            for (int64_t i = 0; i < count; i++)
+                cr_assert(fabs(stored[i] - other[i]) <= 1e-10 * largest, "config %zu, %s, %lld: %g %g", k, others[o].name, (long long)i,
+                          stored[i], other[i]);
+            free(others[o].gradient);
         }
-        free(stored), free(inverted), free(expanded);
+        free(stored);
         glow_free(&c);
     }
+}
+
+/* Slices, pads and additions of a training step of so many steps of flow a level. */
+static int copies(int depth, bool invert)
+{
+    char json[100];
+    snprintf(json, sizeof json, "{\"levels\":2,\"depth\":%d,\"width\":6}", depth);
+    glow_case c = glow_make(json, small, 2, 1 << 16);
+    rheo_plan *plan = gradient_plan(&c, invert, rheo_rules);
+    const int count = rheo_plan_count_op(plan, "slice") + rheo_plan_count_op(plan, "pad") + rheo_plan_count_op(plan, "add");
+    rheo_plan_destroy(plan);
+    glow_free(&c);
+    return count;
+}
+
+/* Conditioners read the first half of the channels, and add its gradient, where they lie. */
+Test(glow, steps_copy_no_halves)
+{
+    for (int invert = 0; invert < 2; invert++) cr_assert_eq(copies(1, invert), copies(3, invert), "%d %d", copies(1, invert), copies(3, invert));
 }
 
 /* ln|det| by elimination with partial pivoting; destroys a. */

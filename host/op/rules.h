@@ -4,7 +4,7 @@
 
 #include "graph/plan.h"
 
-#define RHEO_RULES(X) X(conv_act)      /* add a rule here; tried in this order */
+#define RHEO_RULES(X) X(conv_prefix) X(conv_act) X(dx_add)      /* add a rule here; tried in this order */
 
 #define RHEO_RULE_DECLARE(name) extern const rheo_rule rheo_rule_##name;
 RHEO_RULES(RHEO_RULE_DECLARE)

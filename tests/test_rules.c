@@ -1,0 +1,174 @@
+/* Each rewriting rule: what it makes gives the numbers that the graph gave without it, and it leaves alone what it must. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "op/rules.h"
+#include "op/table.h"
+#include "support.h"
+
+/* ---- graphs ------------------------------------------------------------------------------------------------------ */
+
+/* Channels of x, those a convolution takes, and those it gives. */
+enum { C = 9, TAKEN = 4, OUT = 7 };
+static const rheo_shape origin = { 0, 0, 0, 0 }, whole = { 2, 5, 6, C }, weights = { 3, 3, TAKEN, OUT };
+
+typedef struct inputs {
+    rheo_value x, w, dy, b, l, h; /* x and dy of the convolution; b and l of what follows it; h of an additive coupling */
+} inputs;
+
+static rheo_value channels(rheo_graph *g, rheo_value x, int64_t from)
+{
+    return rheo_slice(g, x, RHEO_SHAPE(0, 0, 0, from), RHEO_SHAPE(whole.n, whole.h, whole.w, TAKEN));
+}
+static rheo_value first(rheo_graph *g, rheo_value x)
+{
+    return channels(g, x, 0);
+}
+static rheo_value everything(rheo_graph *g, rheo_value x)
+{
+    return rheo_sum(g, x, RHEO_AXIS_N | RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
+}
+
+static rheo_value conv(rheo_graph *g, const inputs *in)
+{
+    return rheo_conv2d(g, first(g, in->x), in->w, 1, 1);
+}
+static rheo_value conv_of_later_channels(rheo_graph *g, const inputs *in)
+{
+    return rheo_conv2d(g, channels(g, in->x, 1), in->w, 1, 1);
+}
+static rheo_value conv_of_fewer_rows(rheo_graph *g, const inputs *in)
+{
+    return rheo_conv2d(g, rheo_slice(g, in->x, origin, RHEO_SHAPE(2, 4, 6, TAKEN)), in->w, 1, 1);
+}
+static rheo_value slice_read_again(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, conv(g, in), everything(g, first(g, in->x)));
+}
+static rheo_value act(rheo_graph *g, const inputs *in)
+{
+    return rheo_affine_act(g, conv(g, in), in->b, in->l, RHEO_NONE, (rheo_affine_attr){ 1, 3 });
+}
+static rheo_value dw(rheo_graph *g, const inputs *in)
+{
+    return rheo_conv2d_dw(g, first(g, in->x), in->dy, weights, 1, 1);
+}
+static rheo_value dw_beside_coupling(rheo_graph *g, const inputs *in)
+{
+    const rheo_value y = rheo_coupling(g, in->x, in->h, RHEO_NONE, false);
+    return rheo_add(g, everything(g, y), dw(g, in));
+}
+
+static rheo_value padded(rheo_graph *g, const inputs *in, int64_t at)
+{
+    const rheo_value dx = rheo_conv2d_dx(g, in->dy, in->w, RHEO_SHAPE(whole.n, whole.h, whole.w, TAKEN), 1, 1);
+    return rheo_pad(g, dx, RHEO_SHAPE(0, 0, 0, at), whole);
+}
+static rheo_value add_pad(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, in->x, padded(g, in, 0));
+}
+static rheo_value pad_add(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, padded(g, in, 0), in->x);
+}
+static rheo_value add_pad_of_later_channels(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, in->x, padded(g, in, 1));
+}
+static rheo_value pad_read_again(rheo_graph *g, const inputs *in)
+{
+    return rheo_mul(g, add_pad(g, in), everything(g, rheo_exp(g, padded(g, in, 0))));
+}
+static rheo_value add_one_number(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, everything(g, in->x), padded(g, in, 0));
+}
+
+/* How many nodes of `op` there are without the rules and with them. */
+static const struct rule_case {
+    const char *name;
+    rheo_value (*build)(rheo_graph *g, const inputs *in);
+    const char *op;
+    int before, after;
+} cases[] = {
+    { "conv", conv, "slice", 1, 0 },
+    { "conv_of_later_channels", conv_of_later_channels, "slice", 1, 1 },
+    { "conv_of_fewer_rows", conv_of_fewer_rows, "slice", 1, 1 },
+    { "slice_read_again", slice_read_again, "slice", 1, 1 },
+    { "act", act, "conv2d_act", 0, 1 },
+    { "act", act, "slice", 1, 0 },
+    { "dw", dw, "slice", 1, 0 },
+    { "dw_beside_coupling", dw_beside_coupling, "slice", 1, 0 },
+    { "add_pad", add_pad, "pad", 1, 0 },
+    { "add_pad", add_pad, "add", 1, 0 },
+    { "pad_add", pad_add, "pad", 1, 0 },
+    { "add_pad_of_later_channels", add_pad_of_later_channels, "pad", 1, 1 },
+    { "pad_read_again", pad_read_again, "pad", 1, 1 },
+    { "add_one_number", add_one_number, "add", 1, 1 },
+};
+
+/* ---- run with and without ---------------------------------------------------------------------------------------- */
+
+static rheo_value normals(test_bench *b, rheo_shape shape, uint64_t seed)
+{
+    double *contents = malloc((size_t)rheo_count(shape) * sizeof *contents);
+    test_fill((rheo_sample_fill){ .scale = 0.3 }, shape, seed, contents);
+    const int storage = test_storage(b->s, RHEO_F32, rheo_count(shape), contents);
+    free(contents);
+    return rheo_window(b->g, storage, 0, shape);
+}
+
+/* The case's result, in double; the caller frees it. */
+static double *run(const struct rule_case *c, const rheo_rule *const *rules, int64_t *count, int *nodes)
+{
+    test_bench b = test_start(NULL);
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_plan *plan = NULL;
+    const inputs in = { normals(&b, whole, 1),
+                        normals(&b, weights, 2),
+                        normals(&b, RHEO_SHAPE(2, 5, 6, OUT), 3),
+                        normals(&b, rheo_vector(OUT), 4),
+                        normals(&b, rheo_vector(OUT), 5),
+                        normals(&b, RHEO_SHAPE(2, 5, 6, C - C / 2), 6) };
+    const rheo_value y = c->build(b.g, &in);
+    *count = rheo_count(rheo_shape_of(b.g, y));
+    const int out = test_storage(b.s, RHEO_F32, *count, NULL);
+    rheo_assign(b.g, rheo_window(b.g, out, 0, rheo_shape_of(b.g, y)), y);
+    cr_assert_eq(rheo_plan_create(b.g, b.s, &(rheo_plan_options){ .rules = rules }, &plan, &err), RHEO_OK, "%s: %s", c->name, err.text);
+    *nodes = rheo_plan_count_op(plan, c->op);
+    cr_assert_eq(rheo_plan_run(plan, &err), RHEO_OK, "%s: %s", c->name, err.text);
+    double *result = malloc((size_t)*count * sizeof *result);
+    test_read(b.s, out, result);
+    rheo_plan_destroy(plan);
+    test_finish(&b);
+    return result;
+}
+
+Test(rules, results_stay_and_nodes_go)
+{
+    for (const struct rule_case *c = cases; c < cases + sizeof cases / sizeof *cases; c++) {
+        int64_t count, same;
+        int before, after;
+        double *expected = run(c, NULL, &count, &before), *got = run(c, rheo_rules, &same, &after);
+        cr_assert_eq(count, same);
+        cr_expect_eq(before, c->before, "%s: %d %s before", c->name, before, c->op);
+        cr_expect_eq(after, c->after, "%s: %d %s after", c->name, after, c->op);
+        for (int64_t i = 0; i < count; i++)
+            cr_assert(fabs(got[i] - expected[i]) <= 1e-12 * (1 + fabs(expected[i])), "%s: element %lld: %.15g, expected %.15g", c->name,
+                      (long long)i, got[i], expected[i]);
+        free(expected), free(got);
+    }
+}
+
+/* Only rules let a tensor have more channels than the weights take. */
+Test(rules, channels_that_do_not_match_stay_an_error)
+{
+    test_bench b = test_start(NULL);
+    const rheo_value x = normals(&b, whole, 1), w = normals(&b, weights, 2);
+    cr_assert(rheo_is_none(rheo_conv2d(b.g, x, w, 1, 1)));
+    cr_assert(strstr(rheo_graph_error(b.g)->text, "has 9 channels"), "%s", rheo_graph_error(b.g)->text);
+    test_finish(&b);
+}
