@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "graph/executor.h"
 
-typedef enum rheo_command_kind { RHEO_LAUNCH, RHEO_FILL_NAN } rheo_command_kind;
+typedef enum rheo_command_kind { RHEO_LAUNCH, RHEO_CALL, RHEO_FILL_NAN } rheo_command_kind;
 
 typedef struct rheo_command {
     rheo_command_kind kind;
@@ -15,6 +15,8 @@ typedef struct rheo_command {
     rheo_grid grid;
     int n_args;
     rheo_arg *args;             /* of a launch; in the graph's memory */
+    rheo_call call;
+    void *data;                 /* of a call; in the graph's memory */
     cl_mem buffer;              /* of a fill */
     size_t bytes;
 } rheo_command;
@@ -162,6 +164,16 @@ rheo_status rheo_emit(rheo_launcher *l, const char *program, const char *kernel,
     return push(p, c, err);
 }
 
+rheo_status rheo_emit_call(rheo_launcher *l, rheo_call call, const void *data, size_t bytes, rheo_error *err)
+{
+    rheo_device_program *p = l->program;
+    rheo_command c = { .kind = RHEO_CALL, .node = l->node->id, .call = call, .data = rheo_graph_alloc(p->g, bytes) };
+    if (!c.data) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
+    memcpy(c.data, data, bytes);
+    p->n_launches++;
+    return push(p, c, err);
+}
+
 static rheo_status record_node(rheo_device_program *p, const rheo_node *n, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
@@ -235,6 +247,7 @@ int rheo_device_program_launches(const rheo_device_program *p) { return p->n_lau
 
 static rheo_status run_command(rheo_device_program *p, const rheo_command *c, rheo_error *err)
 {
+    if (c->kind == RHEO_CALL) return c->call(p->dev, c->data, err);
     if (c->kind == RHEO_FILL_NAN) return rheo_fill(p->dev, c->buffer, 0, c->bytes, 0x7fc00000u, err);
     return rheo_launch(p->dev, c->kernel, c->grid, c->args, c->n_args, err);
 }

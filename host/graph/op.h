@@ -12,6 +12,7 @@ struct rheo_node {
     const rheo_op *op;
     int32_t id, region;
     int32_t n_in, n_out;
+    int32_t variant;               /* index in op->variants, chosen when a plan is made; no part of the node's identity */
     const rheo_value *in;          /* [n_in] */
     const rheo_spec *in_spec;      /* [n_in] */
     rheo_spec *out;                /* [n_out] */
@@ -70,6 +71,12 @@ struct rheo_op {
      * conditioner serves inverse and re-run); the gradient that reaches known is handed to as. */
     void (*pass)(rheo_graph *g, const rheo_node *n, rheo_value *known, rheo_value *as);
 
+    /* The ways to compute it by name, the default first, NULL-terminated; NULL: one way, without a name. launch and workspace
+     * do what n->variant says; results may differ in rounding only. `offers` says which of them a node has on a device; NULL:
+     * all. Index 0 is always offered. Which is fastest is measured: choices.h. */
+    const char *const *variants;
+    bool (*offers)(const rheo_node *n, int variant, const rheo_device_facts *dev);
+
     /* Records the launches that compute all outputs. Workspace floats asked for by `workspace` come as rheo_work. */
     rheo_status (*launch)(rheo_launcher *l, const rheo_node *n, rheo_error *err);
     size_t (*workspace)(const rheo_node *n, const rheo_device_facts *dev);     /* NULL: none. In floats. */
@@ -99,6 +106,10 @@ bool rheo_in_place_of_pack(const rheo_launcher *l, int i);
 /* Appends a launch of `kernel` from `program` to the plan. */
 rheo_status rheo_emit(rheo_launcher *l, const char *program, const char *kernel, rheo_grid grid, int n_args, const rheo_arg *args,
                       rheo_error *err);
+/* Appends a call of a library that queues kernels of its own on rheo_device_queue: every run calls call(dev, data, err) with a
+ * copy of these bytes. It queues the same work each time and does not wait for it. */
+typedef rheo_status (*rheo_call)(rheo_device *dev, const void *data, rheo_error *err);
+rheo_status rheo_emit_call(rheo_launcher *l, rheo_call call, const void *data, size_t bytes, rheo_error *err);
 /* rheo_emit with the arguments written out: RHEO_EMIT(l, err, "pointwise", "add", grid, RHEO_BUF(..), RHEO_INT(..)) */
 #define RHEO_EMIT(l, err, program, kernel, grid, ...)                                                   \
     rheo_emit((l), (program), (kernel), (grid), (int)(sizeof((rheo_arg[]){ __VA_ARGS__ }) / sizeof(rheo_arg)), \

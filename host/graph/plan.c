@@ -22,6 +22,8 @@ static rheo_status prepare(rheo_graph *g, const rheo_plan_options *options, cons
     if (g->error.status) return rheo_fail(err, g->error.status, "%s", g->error.text);
     *graph = rheo_graph_rewritten(g, options->rules, err);
     if (!*graph) return err ? err->status : RHEO_EINVAL;
+    for (int k = 0; dev && options->choices && k < (*graph)->n_nodes; k++)
+        if (!rheo_choices_pick(options->choices, (*graph)->nodes[k], dev)) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
     return rheo_layout_make(*graph, dev, options->separate_buffers, layout, err);
 }
 
@@ -69,6 +71,11 @@ rheo_plan_stats rheo_plan_stats_of(const rheo_plan *p)
     rheo_plan_stats s = stats_of(&p->layout);
     if (p->program) s.launches = rheo_device_program_launches(p->program);
     return s;
+}
+
+const rheo_node *rheo_plan_node(const rheo_plan *p, int k)
+{
+    return k < p->layout.n_order ? p->graph->nodes[p->layout.order[k]] : NULL;
 }
 
 int rheo_plan_count_op(const rheo_plan *p, const char *op_name)

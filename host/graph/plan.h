@@ -3,6 +3,7 @@
 #ifndef RHEO_GRAPH_PLAN_H
 #define RHEO_GRAPH_PLAN_H
 
+#include "graph/choices.h"
 #include "graph/graph.h"
 #include "graph/op.h"
 #include "graph/state.h"
@@ -29,6 +30,7 @@ extern const rheo_rule rheo_rule_expand;
 typedef struct rheo_plan_options {
     const rheo_rule *const *rules;      /* NULL-terminated; NULL: none */
     bool separate_buffers;              /* each tensor its own buffer, filled with NaN at death (RHEO_ARENA=0) */
+    rheo_choices *choices;              /* of variants; marks those used. NULL: defaults */
 } rheo_plan_options;
 
 typedef struct rheo_plan rheo_plan;
@@ -46,6 +48,8 @@ typedef struct rheo_plan_stats {
     size_t arena_bytes;
 } rheo_plan_stats;
 rheo_plan_stats rheo_plan_stats_of(const rheo_plan *p);
+/* The k-th live node in the order they run, or NULL past the last; lives as long as the plan. */
+const rheo_node *rheo_plan_node(const rheo_plan *p, int k);
 /* How many live nodes of the plan are of the op with that name. */
 int rheo_plan_count_op(const rheo_plan *p, const char *op_name);
 

@@ -78,6 +78,36 @@ const rheo_device_facts *rheo_device_facts_of(const rheo_device *dev)
     return &dev->found.facts;
 }
 
+cl_command_queue rheo_device_queue(const rheo_device *dev)
+{
+    return dev->queue;
+}
+
+/* ---- what is remembered of it ------------------------------------------------------------------------------ */
+
+rheo_cache_key rheo_device_key(const rheo_device *dev)
+{
+    rheo_cache_key key = RHEO_CACHE_KEY_INIT;
+    rheo_cache_key_text(&key, dev->found.facts.name);
+    rheo_cache_key_text(&key, dev->found.facts.driver);
+    rheo_cache_key_text(&key, dev->found.facts.version);
+    rheo_cache_key_text(&key, dev->found.platform_version);
+    rheo_cache_key_text(&key, dev->options);
+    return key;
+}
+
+char *rheo_device_recall(const rheo_device *dev, const char *what)
+{
+    void *text = NULL;
+    size_t bytes = 0;
+    return rheo_cache_get(what, rheo_device_key(dev), &text, &bytes) ? text : NULL;
+}
+
+bool rheo_device_remember(const rheo_device *dev, const char *what, const char *text)
+{
+    return rheo_cache_put(what, rheo_device_key(dev), text, strlen(text));
+}
+
 /* ---- which one ------------------------------------------------------------------------------------------- */
 
 static bool is_kind(const char *which, rheo_device_kind kind)

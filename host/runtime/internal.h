@@ -53,6 +53,8 @@ struct rheo_device {
 
 /* device.c */
 rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, rheo_error *err);
+/* Of what is kept for the device, its driver and the options of its programs. */
+rheo_cache_key rheo_device_key(const rheo_device *dev);
 
 /* speed.c: which of n devices (n > 0) is fastest, by a measurement that is remembered. */
 size_t rheo_device_fastest(const rheo_found *const *found, size_t n);

@@ -140,12 +140,7 @@ rheo_status rheo_program_build(rheo_device *dev, const char *name, const char *s
 
 static void make_key(const rheo_device *dev, rheo_program *p)
 {
-    p->key = RHEO_CACHE_KEY_INIT;
-    rheo_cache_key_text(&p->key, dev->found.facts.name);
-    rheo_cache_key_text(&p->key, dev->found.facts.driver);
-    rheo_cache_key_text(&p->key, dev->found.facts.version);
-    rheo_cache_key_text(&p->key, dev->found.platform_version);
-    rheo_cache_key_text(&p->key, dev->options);
+    p->key = rheo_device_key(dev);
     rheo_cache_key_text(&p->key, p->source);
 }
 

@@ -73,6 +73,9 @@ typedef struct rheo_grid {
     size_t global[3], local[3];     /* unused dimensions are 1; local[0] = 0 leaves grouping to the driver */
 } rheo_grid;
 
+/* The queue, in order, for libraries that launch kernels of their own; lent. */
+cl_command_queue rheo_device_queue(const rheo_device *dev);
+
 typedef struct rheo_kernel rheo_kernel;     /* lent by the device, lives as long as it */
 
 /* Finds `kernel` in `program`, building the program first if this is its first use (from the binary
@@ -86,6 +89,11 @@ rheo_status rheo_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, c
  * seconds, it is done by rheo_device_close and covers all kernels launched until then. Failing to save
  * is no failure. */
 void rheo_cache_save(rheo_device *dev);
+
+/* A small text kept in the cache folder for this device, its driver and what kernels are built with. recall: NULL where there
+ * is none; the caller frees it. Failing to remember is false, and no harm. */
+char *rheo_device_recall(const rheo_device *dev, const char *what);
+bool rheo_device_remember(const rheo_device *dev, const char *what, const char *text);
 
 /* Time of launches, when asked for: profiling costs a queue of its own kind, so it is chosen at opening
  * by RHEO_PROFILE=1. Seconds of the last launch, or -1 where not profiled. */

@@ -1,0 +1,140 @@
+#include "graph/choices.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/internal.h"
+
+/* ---- the table ------------------------------------------------------------------------------------------------ */
+
+void rheo_choices_free(rheo_choices *c)
+{
+    for (int k = 0; k < c->count; k++) {
+        free(c->list[k].key);
+        free(c->list[k].variant);
+    }
+    free(c->list);
+    *c = (rheo_choices){ 0 };
+}
+
+static rheo_choice *find(const rheo_choices *c, const char *key)
+{
+    for (int k = 0; k < c->count; k++)
+        if (!strcmp(c->list[k].key, key)) return &c->list[k];
+    return NULL;
+}
+
+const rheo_choice *rheo_choices_find(const rheo_choices *c, const char *key)
+{
+    return find(c, key);
+}
+
+static rheo_choice *add(rheo_choices *c, const char *key)
+{
+    if (c->count == RHEO_CHOICES_MOST || !rheo_grow((void **)&c->list, &c->capacity, c->count + 1, sizeof *c->list)) return NULL;
+    rheo_choice *it = &c->list[c->count];
+    *it = (rheo_choice){ .key = strdup(key) };
+    if (it->key) c->count++;
+    return it->key ? it : NULL;
+}
+
+bool rheo_choices_set(rheo_choices *c, const char *key, const char *variant, bool used)
+{
+    char *name = strdup(variant);
+    rheo_choice *it = name ? find(c, key) : NULL;
+    if (name && !it) it = add(c, key);
+    if (!it) {
+        free(name);
+        return false;
+    }
+    free(it->variant);
+    it->variant = name;
+    it->used = used;
+    return true;
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------------------------- */
+
+/* Appends what fits; a key cut short still names a choice, if one of several shapes. */
+static void append(char key[RHEO_CHOICE_KEY], const char *format, ...)
+{
+    const size_t used = strlen(key);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(key + used, RHEO_CHOICE_KEY - used, format, args);
+    va_end(args);
+}
+
+void rheo_choice_key(const rheo_node *n, char key[RHEO_CHOICE_KEY])
+{
+    key[0] = '\0';
+    append(key, "%s", n->op->name);
+    for (int i = 0; i < n->n_in; i++) {
+        const rheo_shape s = n->in_spec[i].shape;
+        append(key, " %lldx%lldx%lldx%lld", (long long)s.n, (long long)s.h, (long long)s.w, (long long)s.c);
+    }
+    for (size_t k = 0; k < n->attr_bytes / 4; k++) {
+        int32_t word;
+        memcpy(&word, (const char *)n->attr + 4 * k, sizeof word);
+        append(key, "%c%ld", k ? ',' : ' ', (long)word);
+    }
+}
+
+bool rheo_variant_offered(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    return variant == 0 || !n->op->offers || n->op->offers(n, variant, dev);
+}
+
+bool rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev)
+{
+    char key[RHEO_CHOICE_KEY];
+    int offered = 0, chosen = -1;
+    if (!n->op->variants) return true;
+    rheo_choice_key(n, key);
+    const rheo_choice *own = find(c, key), *wanted = own ? own : find(c, n->op->name);
+    for (int v = 0; n->op->variants[v]; v++) {
+        if (!rheo_variant_offered(n, v, dev)) continue;
+        offered++;
+        if (wanted && !strcmp(wanted->variant, n->op->variants[v])) chosen = v;
+    }
+    if (own && chosen < 0) c->unknown++;
+    n->variant = chosen > 0 ? chosen : 0;
+    return (offered < 2 && !own) || rheo_choices_set(c, key, n->op->variants[n->variant], true);
+}
+
+/* ---- the cache folder: lines of a variant, a tab and a key ------------------------------------------------------- */
+
+static const char what[] = "variants";
+
+void rheo_choices_recall(rheo_choices *c, const rheo_device *dev)
+{
+    char *text = rheo_device_recall(dev, what);
+    for (char *line = text, *next; line && *line && c->count < RHEO_CHOICES_MOST / 2; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next) *next++ = '\0';
+        char *tab = strchr(line, '\t');
+        if (!tab) continue;
+        *tab = '\0';
+        if (!find(c, tab + 1)) (void)rheo_choices_set(c, tab + 1, line, false);
+    }
+    free(text);
+}
+
+bool rheo_choices_remember(const rheo_choices *c, const rheo_device *dev)
+{
+    rheo_choices all = { 0 };
+    bool ok = true;
+    size_t bytes = 1, used = 0;
+    for (int k = 0; k < c->count && ok; k++) ok = rheo_choices_set(&all, c->list[k].key, c->list[k].variant, false);
+    rheo_choices_recall(&all, dev);
+    for (int k = 0; k < all.count; k++) bytes += strlen(all.list[k].variant) + strlen(all.list[k].key) + 2;
+    char *text = ok ? calloc(bytes, 1) : NULL;
+    for (int k = 0; text && k < all.count; k++)
+        used += (size_t)snprintf(text + used, bytes - used, "%s\t%s\n", all.list[k].variant, all.list[k].key);
+    ok = text && rheo_device_remember(dev, what, text);
+    free(text);
+    rheo_choices_free(&all);
+    return ok;
+}
