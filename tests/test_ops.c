@@ -11,14 +11,14 @@
 /* ---- devices and expansions against references ------------------------------------------------------------------ */
 
 /* Bound: tolerance times the largest expected value. */
-static void compare(const rheo_op *op, int sample, int k, int64_t count, const double *got, const double *expected, double tolerance)
+static void compare(const rheo_op *op, const char *variant, int sample, int k, int64_t count, const double *got, const double *expected, double tolerance)
 {
     double scale = 0;
     for (int64_t i = 0; i < count; i++) scale = fmax(scale, fabs(expected[i]));
     const double bound = tolerance * scale;
     for (int64_t i = 0; i < count; i++) {
         const bool same = isfinite(got[i]) && isfinite(expected[i]) && fabs(got[i] - expected[i]) <= bound;
-        cr_expect(same, "%s: sample %d, output %d, element %lld of %lld: %.9g, expected %.9g, bound %.3g", op->name, sample, k,
+        cr_expect(same, "%s %s: sample %d, output %d, element %lld of %lld: %.9g, expected %.9g, bound %.3g", op->name, variant, sample, k,
                   (long long)i, (long long)count, got[i], expected[i], bound);
         if (!same) return;
     }
@@ -34,21 +34,33 @@ static bool is_tiny(const rheo_op_sample *s)
     return count <= TINY;
 }
 
+/* A sample that the variant is not offered for runs the default once more. */
+static void check_variant(const rheo_op *op, int sample, int variant, rheo_device *dev, bool tiny, const test_result *expected)
+{
+    rheo_choices choices = { 0 };
+    const rheo_plan_options options = { .separate_buffers = tiny, .choices = &choices };
+    const char *name = op->variants ? op->variants[variant] : NULL;
+    if (tiny && name && strcmp(name, "clblast") == 0) return;      /* minutes, to watch kernels that are not ours */
+    if (name) cr_assert(rheo_choices_set(&choices, op->name, name, false));
+    test_result got = test_op(op, &op->samples[sample], dev, 1, &options);
+    for (int i = 0; i < got.n_out; i++)
+        compare(op, name ? name : "", sample, i, got.count[i], got.out[i], expected->out[i], op->tolerance * FLT_EPSILON);
+    test_result_free(&got);
+    rheo_choices_free(&choices);
+}
+
 Test(ops, device_gives_what_the_reference_gives, .timeout = 280)
 {
     const char *variable = getenv("RHEO_TEST_TINY");
     const bool tiny = variable && strcmp(variable, "1") == 0;
-    const rheo_plan_options options = { .separate_buffers = tiny };
     rheo_device *dev = test_device();
     for (int o = 0; o < rheo_op_count; o++) {
         const rheo_op *op = rheo_ops[o];
         cr_expect(op->n_samples > 0, "%s: has no samples", op->name);
         for (int k = 0; k < op->n_samples; k++) {
             if (tiny && !is_tiny(&op->samples[k])) continue;
-            test_result got = test_op(op, &op->samples[k], dev, 1, &options), expected = test_op(op, &op->samples[k], NULL, 1, NULL);
-            for (int i = 0; i < got.n_out; i++)
-                compare(op, k, i, got.count[i], got.out[i], expected.out[i], op->tolerance * FLT_EPSILON);
-            test_result_free(&got);
+            test_result expected = test_op(op, &op->samples[k], NULL, 1, NULL);
+            for (int v = 0; v == 0 || (op->variants && op->variants[v]); v++) check_variant(op, k, v, dev, tiny, &expected);
             test_result_free(&expected);
         }
     }
@@ -65,7 +77,7 @@ Test(ops, expansions_equal_the_reference)
         const rheo_op *op = rheo_ops[o];
         for (int k = 0; k < (op->expand ? op->n_samples : 0); k++) {
             test_result got = test_op(op, &op->samples[k], NULL, 1, &expanded), expected = test_op(op, &op->samples[k], NULL, 1, NULL);
-            for (int i = 0; i < got.n_out; i++) compare(op, k, i, got.count[i], got.out[i], expected.out[i], 1e-12);
+            for (int i = 0; i < got.n_out; i++) compare(op, "", k, i, got.count[i], got.out[i], expected.out[i], 1e-12);
             test_result_free(&got);
             test_result_free(&expected);
         }

@@ -50,14 +50,26 @@ static void affine_act_gradient(rheo_graph *g, const rheo_node *n, const rheo_va
     if (n->n_in > 3) dx[3] = dlogdet;
 }
 
+/* Log-determinants of `batch` samples beside it; batch 0: none. */
+static rheo_status emit(rheo_launcher *l, rheo_shape s, rheo_affine_attr a, cl_mem x, cl_mem b, cl_mem scale, cl_mem y, int64_t batch,
+                        cl_mem logdet, cl_mem logdet_out, double weight, rheo_error *err)
+{
+    return RHEO_EMIT(l, err, "pointwise", "affine_act", rheo_grid_items(l, rheo_positions(s) * rheo_vectors(l, s.c)), RHEO_BUF(x),
+                     RHEO_BUF(b), RHEO_BUF(scale), RHEO_BUF(y), RHEO_BUF(logdet), RHEO_BUF(logdet_out), RHEO_INT(rheo_positions(s)),
+                     RHEO_INT(s.c), RHEO_INT(a.relu), RHEO_FLOAT(a.factor), RHEO_INT(batch), RHEO_FLOAT(weight));
+}
+
+rheo_status rheo_affine_act_launch(rheo_launcher *l, rheo_shape s, rheo_affine_attr a, cl_mem x, cl_mem b, cl_mem scale, cl_mem y,
+                                   rheo_error *err)
+{
+    return emit(l, s, a, x, b, scale, y, 0, x, y, 0, err);
+}
+
 static rheo_status affine_act_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    const rheo_shape s = n->out[0].shape;
     const bool logdet = n->n_out > 1;
-    return RHEO_EMIT(l, err, "pointwise", "affine_act", rheo_grid_items(l, rheo_positions(s) * rheo_vectors(l, s.c)),
-                     RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_in(l, 1)), RHEO_BUF(rheo_in(l, 2)), RHEO_BUF(rheo_out(l, 0)),
-                     RHEO_BUF(rheo_in(l, logdet ? 3 : 0)), RHEO_BUF(rheo_out(l, logdet ? 1 : 0)), RHEO_INT(rheo_positions(s)), RHEO_INT(s.c),
-                     RHEO_INT(attr_of(n).relu), RHEO_FLOAT(attr_of(n).factor), RHEO_INT(logdet ? s.n : 0), RHEO_FLOAT(logdet_weight(n)));
+    return emit(l, n->out[0].shape, attr_of(n), rheo_in(l, 0), rheo_in(l, 1), rheo_in(l, 2), rheo_out(l, 0),
+                logdet ? n->out[0].shape.n : 0, rheo_in(l, logdet ? 3 : 0), rheo_out(l, logdet ? 1 : 0), logdet_weight(n), err);
 }
 
 static void affine_act_reference(const rheo_node *n, const double *const *in, double *const *out)

@@ -3,6 +3,7 @@
 #define RHEO_OP_COMMON_H
 
 #include "graph/op.h"
+#include "op/ops.h"
 
 /* "%s" of shapes: printf("... " RHEO_SHAPE_TEXT, RHEO_SHAPE_LIST(s)) */
 #define RHEO_SHAPE_TEXT "[%lld %lld %lld %lld]"
@@ -28,6 +29,10 @@ bool rheo_check_type(rheo_graph *g, const rheo_node *n, int i, rheo_type type);
 bool rheo_infer_same(rheo_graph *g, rheo_node *n);
 /* Every dimension of a and b equal or 1: *out is the larger of each. */
 bool rheo_broadcast_shapes(rheo_shape a, rheo_shape b, rheo_shape *out);
+
+/* y = act((x + b) exp(factor scale)) of x [s], without a log-determinant: affine_act's launch, for ops that end in it. */
+rheo_status rheo_affine_act_launch(rheo_launcher *l, rheo_shape s, rheo_affine_attr a, cl_mem x, cl_mem b, cl_mem scale, cl_mem y,
+                                   rheo_error *err);
 
 /* Vectors of the device's width in so many elements: items of a kernel whose item is one vector. */
 int64_t rheo_vectors(const rheo_launcher *l, int64_t elements);

@@ -9,6 +9,7 @@
 
 #include "op/conv2d_samples.h"
 #include "op/ops.h"
+#include "op/product.h"
 
 /* ---- shapes ------------------------------------------------------------------------------------------- */
 
@@ -114,16 +115,23 @@ static rheo_conv describe(const rheo_node *n)
     return rheo_conv2d_describe(n->in_spec[0].shape, n->in_spec[1].shape, *(const rheo_conv2d_attr *)n->attr);
 }
 
+static bool conv2d_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    const rheo_conv c = describe(n);
+    (void)variant, (void)dev;
+    return rheo_is_matrix_product(&c);
+}
+
 static rheo_status conv2d_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = describe(n);
-    return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), NULL, err);
+    return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
 }
 
 static size_t conv2d_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    return rheo_conv_workspace(&c, dev);
+    return rheo_product_workspace(n, &c, dev);
 }
 
 static rheo_cost conv2d_cost(const rheo_node *n)
@@ -149,6 +157,8 @@ const rheo_op rheo_op_conv2d = {
     .name = "conv2d",
     .infer = conv2d_infer,
     .gradient = conv2d_gradient,
+    .variants = rheo_product_variants,
+    .offers = conv2d_offers,
     .launch = conv2d_launch,
     .workspace = conv2d_workspace,
     .cost = conv2d_cost,

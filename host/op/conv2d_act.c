@@ -6,6 +6,7 @@
 
 #include "op/common.h"
 #include "op/ops.h"
+#include "op/product.h"
 
 typedef struct act_attr {
     rheo_conv2d_attr conv;
@@ -41,10 +42,21 @@ static rheo_conv describe(const rheo_node *n)
     return rheo_conv2d_describe(n->in_spec[0].shape, n->in_spec[1].shape, ((const act_attr *)n->attr)->conv);
 }
 
+static bool conv2d_act_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    const rheo_conv c = describe(n);
+    (void)variant, (void)dev;
+    return rheo_is_matrix_product(&c);
+}
+
 static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = describe(n);
     const rheo_affine_attr act = ((const act_attr *)n->attr)->act;
+    if (n->variant) {       /* the product alone, then the rest */
+        const rheo_status st = rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_work(l), err);
+        return st ? st : rheo_affine_act_launch(l, n->out[0].shape, act, rheo_work(l), rheo_in(l, 2), rheo_in(l, 3), rheo_out(l, 0), err);
+    }
     const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor, NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
 }
@@ -52,7 +64,7 @@ static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_
 static size_t conv2d_act_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    return rheo_conv_workspace(&c, dev);
+    return n->variant ? (size_t)rheo_count(n->out[0].shape) : rheo_conv_workspace(&c, dev);
 }
 
 static rheo_cost conv2d_act_cost(const rheo_node *n)
@@ -90,6 +102,8 @@ const rheo_op rheo_op_conv2d_act = {
     .name = "conv2d_act",
     .infer = conv2d_act_infer,
     .expand = conv2d_act_expand,
+    .variants = rheo_product_variants,
+    .offers = conv2d_act_offers,
     .launch = conv2d_act_launch,
     .workspace = conv2d_act_workspace,
     .cost = conv2d_act_cost,

@@ -2,6 +2,7 @@
 #include "op/conv2d.h"
 #include "op/conv2d_samples.h"
 #include "op/ops.h"
+#include "op/product.h"
 
 typedef struct dw_attr {
     rheo_conv2d_attr conv;
@@ -33,16 +34,23 @@ static rheo_conv describe(const rheo_node *n)
     return rheo_conv2d_describe(n->in_spec[0].shape, n->out[0].shape, ((const dw_attr *)n->attr)->conv);
 }
 
+static bool conv2d_dw_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    const rheo_conv c = describe(n);
+    (void)variant, (void)dev;
+    return rheo_is_matrix_product(&c);
+}
+
 static rheo_status conv2d_dw_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = describe(n);
-    return rheo_conv_dw_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
+    return rheo_product_dw_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
 }
 
 static size_t conv2d_dw_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    return rheo_conv_dw_workspace(&c, dev);
+    return rheo_product_dw_workspace(n, &c, dev);
 }
 
 static rheo_cost conv2d_dw_cost(const rheo_node *n)
@@ -68,6 +76,8 @@ const rheo_op rheo_op_conv2d_dw = {
     .name = "conv2d_dw",
     .infer = conv2d_dw_infer,
     .gradient = conv2d_dw_gradient,
+    .variants = rheo_product_variants,
+    .offers = conv2d_dw_offers,
     .launch = conv2d_dw_launch,
     .workspace = conv2d_dw_workspace,
     .cost = conv2d_dw_cost,

@@ -4,6 +4,7 @@
 #include "op/conv2d.h"
 #include "op/conv2d_samples.h"
 #include "op/ops.h"
+#include "op/product.h"
 
 /* H and W are x's, which dy does not tell where pad is wider than the window. */
 typedef struct dx_attr {
@@ -60,17 +61,25 @@ static rheo_conv transposed(rheo_conv c)
     return t;
 }
 
+static bool conv2d_dx_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    const rheo_conv c = transposed(describe(n));
+    (void)variant, (void)dev;
+    return !adds(n) && rheo_is_matrix_product(&c);
+}
+
 static rheo_status conv2d_dx_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = transposed(describe(n));
-    const rheo_epilogue sum = { rheo_in(l, 1), rheo_in(l, 1), -1, 0, adds(n) ? rheo_in(l, 2) : NULL };
+    if (!adds(n)) return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
+    const rheo_epilogue sum = { rheo_in(l, 1), rheo_in(l, 1), -1, 0, rheo_in(l, 2) };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &sum, err);
 }
 
 static size_t conv2d_dx_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = transposed(describe(n));
-    return rheo_conv_workspace(&c, dev);
+    return rheo_product_workspace(n, &c, dev);
 }
 
 static rheo_cost conv2d_dx_cost(const rheo_node *n)
@@ -99,6 +108,8 @@ const rheo_op rheo_op_conv2d_dx = {
     .name = "conv2d_dx",
     .infer = conv2d_dx_infer,
     .gradient = conv2d_dx_gradient,
+    .variants = rheo_product_variants,
+    .offers = conv2d_dx_offers,
     .launch = conv2d_dx_launch,
     .workspace = conv2d_dx_workspace,
     .cost = conv2d_dx_cost,

@@ -2,8 +2,8 @@
  * C [n,B,M,N]. A product is a convolution with a 1x1 window over M positions, op(A)^T B the gradient of one with
  * respect to its weights, and that is how they are launched. */
 #include "op/common.h"
-#include "op/conv_launch.h"
 #include "op/ops.h"
+#include "op/product.h"
 
 typedef struct matmul_attr { int32_t transpose_a, transpose_b; } matmul_attr;
 
@@ -66,14 +66,14 @@ static rheo_conv product_of(const rheo_node *n)
 static rheo_status matmul_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = product_of(n);
-    if (is_dw(n)) return rheo_conv_dw_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
-    return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), NULL, err);
+    if (is_dw(n)) return rheo_product_dw_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
+    return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
 }
 
 static size_t matmul_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = product_of(n);
-    return is_dw(n) ? rheo_conv_dw_workspace(&c, dev) : rheo_conv_workspace(&c, dev);
+    return is_dw(n) ? rheo_product_dw_workspace(n, &c, dev) : rheo_product_workspace(n, &c, dev);
 }
 
 static rheo_cost matmul_cost(const rheo_node *n)
@@ -112,8 +112,8 @@ static const rheo_op_sample samples[] = {
 
 /* 16: as conv2d's. */
 const rheo_op rheo_op_matmul = {
-    .name = "matmul", .infer = matmul_infer, .gradient = matmul_gradient, .launch = matmul_launch, .workspace = matmul_workspace,
-    .cost = matmul_cost, .reference = matmul_reference, RHEO_SAMPLES(samples), .tolerance = 16,
+    .name = "matmul", .infer = matmul_infer, .gradient = matmul_gradient, .variants = rheo_product_variants, .launch = matmul_launch,
+    .workspace = matmul_workspace, .cost = matmul_cost, .reference = matmul_reference, RHEO_SAMPLES(samples), .tolerance = 16,
 };
 
 rheo_value rheo_matmul(rheo_graph *g, rheo_value a, rheo_value b, bool transpose_a, bool transpose_b)

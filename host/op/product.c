@@ -1,0 +1,85 @@
+#include "op/product.h"
+
+#ifdef RHEO_HAVE_CLBLAST
+#include <clblast_c.h>
+#endif
+
+enum { OWN, CLBLAST };
+const char *const rheo_product_variants[] = {
+    [OWN] = "own",
+#ifdef RHEO_HAVE_CLBLAST
+    [CLBLAST] = "clblast",
+#endif
+    NULL,
+};
+
+static bool dense(const rheo_conv *c)
+{
+    return c->s_in == c->o && c->s_out == 1;
+}
+static bool dense_transposed(const rheo_conv *c)
+{
+    return c->s_in == 1 && c->s_out == c->i;
+}
+
+bool rheo_is_matrix_product(const rheo_conv *c)
+{
+    return c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0 && c->x_c == c->i && c->y_c == c->o && c->base == 0
+           && (dense(c) || dense_transposed(c));
+}
+
+/* ---- CLBlast ------------------------------------------------------------------------------------------------- */
+
+/* c = op(a) op(b), row by row: op(a) [m,k], op(b) [k,n], c [m,n]; `batch` of each, one after another. */
+typedef struct gemm {
+    bool transpose_a, transpose_b;
+    size_t batch, m, n, k;
+    cl_mem a, b, c;
+} gemm;
+
+static rheo_status call_gemm(rheo_device *dev, const void *data, rheo_error *err)
+{
+#ifdef RHEO_HAVE_CLBLAST
+    const gemm *g = data;
+    cl_command_queue queue = rheo_device_queue(dev);
+    const CLBlastTranspose ta = g->transpose_a ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const CLBlastTranspose tb = g->transpose_b ? CLBlastTransposeYes : CLBlastTransposeNo;
+    const size_t lda = g->transpose_a ? g->m : g->k, ldb = g->transpose_b ? g->k : g->n, ldc = g->n;
+    /* For one product too: the same kernels as CLBlastSgemm's, which would be compiled once more. */
+    const CLBlastStatusCode code =
+        CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, g->m, g->n, g->k, 1, g->a, 0, lda, g->m * g->k, g->b, 0, ldb, g->k * g->n,
+                                   0, g->c, 0, ldc, g->m * g->n, g->batch, &queue, NULL);
+    if (code == CLBlastSuccess) return RHEO_OK;
+    return rheo_fail(err, RHEO_EDEVICE, "CLBlast: status %d of a product [%zu %zu] [%zu %zu]", (int)code, g->m, g->k, g->k, g->n);
+#else
+    (void)dev, (void)data;
+    return rheo_fail(err, RHEO_EINVAL, "built without CLBlast");
+#endif
+}
+
+/* ---- launches -------------------------------------------------------------------------------------------------- */
+
+rheo_status rheo_product_launch(rheo_launcher *l, const rheo_node *n, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, rheo_error *err)
+{
+    const gemm g = { false, !dense(c), (size_t)c->batch, (size_t)(c->n * c->oh * c->ow), (size_t)c->o, (size_t)c->i, x, w, y };
+    if (n->variant == OWN) return rheo_conv_launch(l, c, x, w, y, NULL, err);
+    return rheo_emit_call(l, call_gemm, &g, sizeof g, err);
+}
+
+rheo_status rheo_product_dw_launch(rheo_launcher *l, const rheo_node *n, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw,
+                                   rheo_error *err)
+{
+    const gemm g = { true, false, (size_t)c->batch, (size_t)c->i, (size_t)c->o, (size_t)(c->n * c->oh * c->ow), x, dy, dw };
+    if (n->variant == OWN) return rheo_conv_dw_launch(l, c, x, dy, dw, err);
+    return rheo_emit_call(l, call_gemm, &g, sizeof g, err);
+}
+
+size_t rheo_product_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return n->variant == OWN ? rheo_conv_workspace(c, dev) : 0;
+}
+
+size_t rheo_product_dw_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return n->variant == OWN ? rheo_conv_dw_workspace(c, dev) : 0;
+}
