@@ -53,7 +53,7 @@ static void plan_density(trained *t)
     const rheo_value logp = rheo_glow_encode(&b, t->in.model, rheo_whole(g, t->points, RHEO_SHAPE(CHUNK, 1, 1, 2)), NULL);
     rheo_assign(g, rheo_whole(g, t->logp, RHEO_SHAPE(CHUNK, 1, 1, 1)), logp);
     rheo_build_finish(&b);
-    const rheo_plan_options usual = rheo_usual_plan();
+    const rheo_plan_options usual = rheo_usual_plan(&t->in);
     ASSERT_OK(rheo_plan_create(g, t->in.state, &usual, &t->density, &err));
     rheo_graph_destroy(g);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "expect.h"
+#include "op/table.h"
 #include "scratch.h"
 #include "train/checkpoint.h"
 #include "train/safetensors.h"
@@ -135,6 +136,74 @@ Test(train, resume_is_bit_for_bit)
     o.accumulate = 2;       /* 36 training images, 32 a step: epochs end within steps */
     resume_equals(&o, &s);
     clean(&s);
+}
+
+/* All 1x1 products' gradients by this variant, as if measured so. */
+static void pretend_measured(const char *variant)
+{
+    rheo_device *dev = NULL;
+    rheo_choices c = { 0 };
+    cr_assert_eq(rheo_device_open(device_of(1), &dev, NULL), RHEO_OK);
+    cr_assert(rheo_choices_set(&c, "conv2d_dw", variant, false) && rheo_choices_remember(&c, dev));
+    rheo_choices_free(&c);
+    rheo_device_close(dev);
+}
+
+static int recorded(const state *s, const char *variant)
+{
+    int count = 0;
+    for (int k = 0; k < s->recipe.variants.count; k++) {
+        const rheo_choice *it = &s->recipe.variants.list[k];
+        count += !strncmp(it->key, "conv2d_dw ", 10) && !strcmp(it->variant, variant);
+    }
+    return count;
+}
+
+/* What the cache says changes between the parts of a run; what the run has on record holds. */
+Test(train, resume_keeps_the_variants_of_the_run)
+{
+    if (device_count() == 1 || !rheo_op_conv2d_dw.variants[1]) cr_skip_test("no device, or one variant only");
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    char whole[100], parts[100];
+    snprintf(whole, sizeof whole, "%s/whole", s.folder);
+    snprintf(parts, sizeof parts, "%s/parts", s.folder);
+    setenv("RHEO_CACHE_DIR", s.folder, 1);
+    pretend_measured("clblast");
+    rheo_train_options o = small(whole, device_of(1), 5);
+    ASSERT_OK(rheo_train(&o, &err));
+    o.run = parts;
+    o.iterations = 2;
+    ASSERT_OK(rheo_train(&o, &err));
+    pretend_measured("own");
+    o.iterations = 5;
+    ASSERT_OK(rheo_resume(&o, &err));
+    state a = read_state(whole), b = read_state(parts);
+    cr_expect(recorded(&a, "clblast") > 0 && recorded(&a, "own") == 0);
+    cr_expect_eq(recorded(&b, "clblast"), recorded(&a, "clblast"));
+    expect_same(&a, &b);
+    free_state(&a);
+    free_state(&b);
+    clean(&s);
+}
+
+Test(train, variants_used_are_kept_in_json)
+{
+    rheo_recipe r, back;
+    rheo_error err = RHEO_ERROR_INIT;
+    const rheo_train_options o = small("nowhere", "host", 5);
+    ASSERT_OK(rheo_recipe_from_options(&o, &r, &err));
+    r.shape = (rheo_data_shape){ 1, 1, 2, false };
+    cr_assert(rheo_choices_set(&r.variants, "used", "a", true) && rheo_choices_set(&r.variants, "not used", "b", false));
+    cJSON *json = rheo_recipe_to_json(&r);
+    ASSERT_OK(rheo_recipe_from_json(json, "file", &back, &err));
+    cr_assert_eq(back.variants.count, 1);
+    cr_expect(back.variants.list[0].used && !strcmp(back.variants.list[0].key, "used") && !strcmp(back.variants.list[0].variant, "a"));
+    rheo_recipe_free(&back);
+    cJSON_AddNumberToObject(cJSON_GetObjectItem(json, "variants"), "more", 1);
+    ASSERT_FAILS(rheo_recipe_from_json(json, "file", &back, &err), RHEO_EFORMAT, "file: config: variants");
+    cJSON_Delete(json);
+    rheo_recipe_free(&r);
 }
 
 static void stop_at_three(void *user, const rheo_progress *now)
@@ -415,6 +484,7 @@ Test(checkpoint, hostile_ones_are_refused_in_one_line)
         { "\\\"model\\\":\\\"glow", "\\\"model\\\":\\\"flow", "flow" },
         { "\\\"shape\\\":[1", "\\\"shape\\\":[0", "data.shape" },
         { "\\\"batch\\\":16", "\\\"batch\\\":-6", "training.batch" },
+        { "\\\"variants\\\":{", "\\\"variants\\\":[", "JSON" },
         { "\\\"lr\\\":0.001", "\\\"lr\\\":\\\"bad", "JSON" },
         { "\\\"step\\\":2", "\\\"step\\\":x", "JSON" },
         { "\\\"applied\\\":2", "\\\"applied\\\":-", "JSON" },

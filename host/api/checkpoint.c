@@ -10,8 +10,6 @@
 #include "train/run.h"
 #include "train/trainer.h"
 
-enum { BATCH = 64 };
-
 struct rheo_checkpoint {
     rheo_recipe recipe;
     rheo_instance in;
@@ -43,6 +41,7 @@ rheo_status rheo_checkpoint_open(const char *path, const char *device, const cha
     st = rheo_run_checkpoint(path, false, &file, err);
     if (!st) st = rheo_checkpoint_read(file, 1u << flat, &c->recipe, &model, &shot, err);
     if (!st) st = rheo_instance_create(model, device, &c->in, err);
+    if (!st) rheo_instance_choose(&c->in, &c->recipe.variants);
     if (!st) st = upload(c, shot.flat[flat], shot.fixed, err);
     c->step = shot.step;
     rheo_snapshot_free(&shot);
@@ -74,7 +73,7 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
 
 static rheo_status need_evaluator(rheo_checkpoint *c, rheo_error *err)
 {
-    return c->evaluator.loss ? RHEO_OK : rheo_evaluator_create(&c->in, c->in.theta, BATCH, true, &c->evaluator, err);
+    return c->evaluator.loss ? RHEO_OK : rheo_evaluator_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, true, &c->evaluator, err);
 }
 
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
@@ -86,8 +85,8 @@ rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_
     double *each = malloc(n * sizeof *each);
     if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     rheo_status st = need_evaluator(c, err);
-    for (uint32_t first = 0; first < n && !st; first += BATCH)
-        st = rheo_evaluator_loss(&c->evaluator, &rows, first, n - first < BATCH ? n - first : BATCH, seed, each + first, err);
+    for (uint32_t first = 0; first < n && !st; first += RHEO_EVALUATION_BATCH)
+        st = rheo_evaluator_loss(&c->evaluator, &rows, first, n - first < RHEO_EVALUATION_BATCH ? n - first : RHEO_EVALUATION_BATCH, seed, each + first, err);
     for (uint32_t i = 0; i < n && !st; i++) out[i] = -each[i];
     free(each);
     return st;
@@ -99,7 +98,7 @@ rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint
     if (!(temperature >= 0 && temperature <= 100))
         return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, expected 0 to 100", temperature);
     rheo_status st = RHEO_OK;
-    if (!c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, BATCH, &c->drawer, err);
+    if (!c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->drawer, err);
     return st ? st : rheo_drawer_draw(&c->drawer, n, temperature, seed, out, err);
 }
 
@@ -122,9 +121,9 @@ static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options
     const double began = rheo_seconds();
     if (!st) st = rheo_evaluator_mean(&c->evaluator, rows, n, o->seed, NULL, &m, err);
     const double took = rheo_seconds() - began;
-    for (uint32_t first = 0; first < turned && !st; first += BATCH) {
+    for (uint32_t first = 0; first < turned && !st; first += RHEO_EVALUATION_BATCH) {
         double error = 0;
-        st = rheo_evaluator_round_trip(&c->evaluator, rows, first, turned - first < BATCH ? turned - first : BATCH, o->seed, &error, err);
+        st = rheo_evaluator_round_trip(&c->evaluator, rows, first, turned - first < RHEO_EVALUATION_BATCH ? turned - first : RHEO_EVALUATION_BATCH, o->seed, &error, err);
         if (error > worst || isnan(error)) worst = error;
     }
     if (st) return st;

@@ -6,7 +6,7 @@
 
 rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err)
 {
-    const rheo_plan_options usual = rheo_usual_plan();
+    const rheo_plan_options usual = rheo_usual_plan(in);
     const cJSON *bits = cJSON_GetObjectItemCaseSensitive(config, "bits");
     const int64_t dims = rheo_dims(in->model->data);
     rheo_build b = { 0 };

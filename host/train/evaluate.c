@@ -10,7 +10,7 @@ typedef rheo_value (*per_sample)(rheo_build *b, const rheo_model *m, rheo_value 
 static rheo_status make_plan(const rheo_evaluator *e, int theta, per_sample what, rheo_plan **out, rheo_error *err)
 {
     const rheo_instance *in = e->in;
-    const rheo_plan_options usual = rheo_usual_plan();
+    const rheo_plan_options usual = rheo_usual_plan(in);
     rheo_build b = { 0 };
     rheo_graph *g = rheo_graph_create(in->state, &rheo_op_arithmetic);
     if (!g) return rheo_fail(err, RHEO_ENOMEM, "out of memory");

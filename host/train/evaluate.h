@@ -5,6 +5,8 @@
 #include "data/dataset.h"
 #include "train/instance.h"
 
+enum { RHEO_EVALUATION_BATCH = 64 };     /* of trained models */
+
 /* Plans over one batch, with the parameters read from `theta`. Image i is dequantised by (seed, i), so that results do not
  * depend on the batch size. */
 typedef struct rheo_evaluator {

@@ -6,7 +6,7 @@ rheo_status rheo_trainstep_initialise(const rheo_instance *in, uint64_t seed, in
     /* A step that training never reaches, so that its numbers are nobody else's. */
     const uint32_t words[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), UINT32_MAX, 0 };
     const rheo_shape shape = rheo_batch_shape(in->model->data, n);
-    const rheo_plan_options usual = rheo_usual_plan();
+    const rheo_plan_options usual = rheo_usual_plan(in);
     rheo_plan *plan = NULL;
     rheo_build b = { 0 };
     const int batch = rheo_storage_add(in->state, "initial batch", RHEO_F32, rheo_count(shape));

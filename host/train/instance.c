@@ -5,6 +5,16 @@
 #include <string.h>
 
 #include "op/rules.h"
+#include "train/feed.h"
+
+enum { BATCH_IMAGES = 32, BATCH_VECTORS = 256 };
+
+void rheo_recipe_take_data(rheo_recipe *recipe, const rheo_dataset *data)
+{
+    recipe->shape = rheo_shape_of_data(data);
+    if (!recipe->batch) recipe->batch = recipe->shape.bytes ? BATCH_IMAGES : BATCH_VECTORS;
+    recipe->fingerprint = data->split[RHEO_SPLIT_TRAIN].fingerprint;
+}
 
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err)
 {
@@ -39,10 +49,16 @@ void rheo_instance_free(rheo_instance *in)
     *in = (rheo_instance){ .theta = -1, .fixed = -1 };
 }
 
-rheo_plan_options rheo_usual_plan(void)
+void rheo_instance_choose(rheo_instance *in, rheo_choices *choices)
+{
+    in->choices = choices;
+    if (in->dev) rheo_choices_recall(choices, in->dev);
+}
+
+rheo_plan_options rheo_usual_plan(const rheo_instance *in)
 {
     const char *arena = getenv("RHEO_ARENA");
-    return (rheo_plan_options){ .rules = rheo_rules, .separate_buffers = arena && !strcmp(arena, "0") };
+    return (rheo_plan_options){ .rules = rheo_rules, .separate_buffers = arena && !strcmp(arena, "0"), .choices = in->choices };
 }
 
 rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err)

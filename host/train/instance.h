@@ -2,6 +2,7 @@
 #ifndef RHEO_TRAIN_INSTANCE_H
 #define RHEO_TRAIN_INSTANCE_H
 
+#include "data/dataset.h"
 #include "graph/plan.h"
 #include "train/recipe.h"
 
@@ -10,8 +11,11 @@ typedef struct rheo_instance {
     rheo_state *state;
     rheo_model *model;
     int theta, fixed;        /* storages */
+    rheo_choices *choices;   /* of variants, for every plan; lent. NULL: defaults */
 } rheo_instance;
 
+/* What the data says of a run: its shape and fingerprint, and the batch where none was asked for. */
+void rheo_recipe_take_data(rheo_recipe *recipe, const rheo_dataset *data);
 /* The recipe's model; completes recipe->config. */
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err);
 void rheo_model_destroy(rheo_model *m);         /* accepts NULL */
@@ -20,9 +24,12 @@ void rheo_model_destroy(rheo_model *m);         /* accepts NULL */
  * whatever is returned. */
 rheo_status rheo_instance_create(rheo_model *model, const char *device, rheo_instance *out, rheo_error *err);
 void rheo_instance_free(rheo_instance *in);
+/* Plans of `in` take their variants from here, what a run has on record first, the winners measured on this device for the
+ * rest. choices must outlive in. */
+void rheo_instance_choose(rheo_instance *in, rheo_choices *choices);
 
-/* How every plan here is made: fusion rules, and RHEO_ARENA=0 for separate buffers. */
-rheo_plan_options rheo_usual_plan(void);
+/* How every plan here is made: fusion rules, the instance's variants, and RHEO_ARENA=0 for separate buffers. */
+rheo_plan_options rheo_usual_plan(const rheo_instance *in);
 
 /* Waits for the device; nothing on the host. */
 rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err);

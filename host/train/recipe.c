@@ -100,6 +100,7 @@ void rheo_recipe_free(rheo_recipe *r)
 {
     cJSON_Delete(r->config);
     r->config = NULL;
+    rheo_choices_free(&r->variants);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------------- */
@@ -137,7 +138,12 @@ cJSON *rheo_recipe_to_json(const rheo_recipe *r)
     ok = ok && cJSON_AddStringToObject(t, "device", r->device);
     ok = ok && cJSON_AddNumberToObject(t, "iters", (double)r->iterations);
     ok = ok && cJSON_AddNumberToObject(t, "minutes", r->minutes);
-    ok = ok && cJSON_AddObjectToObject(json, "variants");
+    cJSON *variants = cJSON_AddObjectToObject(json, "variants");
+    for (int k = 0; variants && ok && k < r->variants.count; k++) {
+        const rheo_choice *it = &r->variants.list[k];
+        if (it->used) ok = cJSON_AddStringToObject(variants, it->key, it->variant);
+    }
+    ok = ok && variants;
     if (ok) return json;
     cJSON_Delete(json);
     return NULL;
@@ -238,6 +244,20 @@ static void read_training(reader *in, rheo_recipe *r)
     r->minutes = number(in, "minutes");
 }
 
+static void read_variants(reader *in, rheo_recipe *r)
+{
+    const cJSON *item = NULL;
+    int count = 0;
+    cJSON_ArrayForEach(item, in->object) {
+        const char *name = cJSON_GetStringValue(item);
+        if (in->status) return;
+        if (!name || strlen(name) >= RHEO_VARIANT_NAME || strlen(item->string) >= RHEO_CHOICE_KEY || count++ == RHEO_CHOICES_MOST)
+            in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: variants: expected at most %d names", in->where, RHEO_CHOICES_MOST);
+        else if (!rheo_choices_set(&r->variants, item->string, name, true))
+            in->status = rheo_fail(in->err, RHEO_ENOMEM, "%s: out of memory", in->where);
+    }
+}
+
 rheo_status rheo_recipe_from_json(const cJSON *json, const char *where, rheo_recipe *out, rheo_error *err)
 {
     rheo_recipe r = { .config = NULL };
@@ -249,9 +269,12 @@ rheo_status rheo_recipe_from_json(const cJSON *json, const char *where, rheo_rec
     read_data(&in, &r);
     enter(&in, json, "training");
     read_training(&in, &r);
+    enter(&in, json, "variants");
+    read_variants(&in, &r);
     enter(&in, json, "options");
     if (!in.status && check(&r, &inner)) in.status = rheo_fail(err, RHEO_EFORMAT, "%s: config: training.%s", where, inner.text);
     if (!in.status && !(r.config = cJSON_Duplicate(in.object, 1))) in.status = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", where);
-    if (!in.status) *out = r;
+    if (in.status) rheo_recipe_free(&r);
+    else *out = r;
     return in.status;
 }

@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "graph/choices.h"
 #include "model/model.h"
 #include "op/ops.h"
 
@@ -26,6 +27,7 @@ typedef struct rheo_recipe {
     char device[128];
     int64_t iterations;         /* 0: by the clock */
     double minutes;             /* 0: by iterations */
+    rheo_choices variants;      /* of operations, that the run uses; owned. In JSON only those used */
 } rheo_recipe;
 
 /* Copies and checks what the caller asked for, all but shape and fingerprint; a batch of 0 is still to be chosen. Errors name the

@@ -222,7 +222,7 @@ static uint64_t arena_budget(const rheo_device_facts *f)
 /* Builds the graph of the step, choosing for memory auto: stored activations where they fit. */
 static rheo_status choose_memory(rheo_trainstep *s, const rheo_recipe *r, rheo_graph **out, rheo_error *err)
 {
-    const rheo_plan_options usual = rheo_usual_plan();
+    const rheo_plan_options usual = rheo_usual_plan(s->in);
     rheo_plan_stats stats = { 0 };
     s->inverts = r->memory == RHEO_MEMORY_INVERT;
     rheo_status st = build(s, r, s->inverts, true, out, err);
@@ -238,7 +238,7 @@ static rheo_status choose_memory(rheo_trainstep *s, const rheo_recipe *r, rheo_g
 
 rheo_status rheo_trainstep_create(const rheo_instance *in, const rheo_recipe *recipe, rheo_trainstep *out, rheo_error *err)
 {
-    const rheo_plan_options usual = rheo_usual_plan();
+    const rheo_plan_options usual = rheo_usual_plan(in);
     rheo_trainstep s = { .in = in, .gradient = -1, .loss = -1 };
     rheo_graph *apply = NULL, *micro = NULL;
     rheo_status st = declare(&s, recipe, err);

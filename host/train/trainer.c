@@ -10,8 +10,7 @@
 #define LOOK_SECONDS 30.0       /* between looks at the validation split, and */
 #define LOOK_SHARE 0.05         /* their part of the time, at most */
 #define PICTURE_SHARE 0.02
-enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, BATCH_IMAGES = 32, BATCH_VECTORS = 256,
-       ALL_FLATS = (1 << RHEO_FLATS) - 1 };
+enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
 
 /* ---- starting ---------------------------------------------------------------------------------------- */
 
@@ -37,6 +36,7 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     const uint32_t most = t->recipe.shape.bytes ? LOOK_IMAGES : LOOK_VECTORS;
     t->n_valid = valid->count < most ? valid->count : most;
     rheo_status st = rheo_instance_create(model, t->recipe.device, &t->in, err);
+    if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
     if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, err);
     if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
     for (int k = 0; k < 2 && !st; k++)
@@ -50,6 +50,9 @@ static void announce(rheo_trainer *t)
     rheo_trainer_say(t, "%s, %lld parameters, on %s; activations %s (%.0f MiB)", t->recipe.model,
                      (long long)rheo_params_numbers(t->in.model->params), device, t->step.inverts ? "rebuilt by inversion" : "stored",
                      (double)rheo_plan_stats_of(t->step.apply).arena_bytes / 1048576);
+    if (t->recipe.variants.unknown)
+        rheo_trainer_say(t, "variants of %d operations are not in this build: it takes the defaults, and other roundings",
+                         t->recipe.variants.unknown);
 }
 
 /* Images for the data-dependent initialisation: 256 of 32 x 32, fewer of larger ones (flows 2.3). */
@@ -94,9 +97,7 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     if (!st) st = rheo_run_check(options->run, options->force, err);
     if (!st) st = open_data(t, err);
     if (st) return st;
-    t->recipe.shape = rheo_shape_of_data(t->data);
-    if (!t->recipe.batch) t->recipe.batch = t->recipe.shape.bytes ? BATCH_IMAGES : BATCH_VECTORS;
-    t->recipe.fingerprint = t->data->split[RHEO_SPLIT_TRAIN].fingerprint;
+    rheo_recipe_take_data(&t->recipe, t->data);
     if (t->recipe.minutes > 0) t->deadline = t->start + t->recipe.minutes * 60;
     st = rheo_recipe_model(&t->recipe, &model, err);
     if (!st) st = assemble(t, model, err);
