@@ -14,6 +14,7 @@ static const tool_command commands[] = {
     { "train", "train a model, or go on with a run", tool_train },
     { "eval", "measure how well a model describes data", tool_eval },
     { "sample", "draw samples from a model", tool_sample },
+    { "tune", "measure which variants are fastest for a model on a device", tool_tune },
     { "info", "say what a checkpoint is", tool_info },
     { "devices", "list the OpenCL devices", tool_devices },
 };

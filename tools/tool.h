@@ -52,6 +52,21 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int tool_misused(const char *command, const char *format, ...);
 
+/* The models' own options: rows of the table, and those given as JSON text. NULL when out of memory; freed by rheo_free. */
+typedef struct tool_model {
+    long long levels, depth, width, bits;
+    const char *coupling, *permutation, *padding;
+} tool_model;
+#define TOOL_MODEL_OPTIONS(m) \
+    { "levels", TOOL_INT, &(m).levels, "L", "levels of the multi-scale architecture", 1, 64 }, \
+    { "depth", TOOL_INT, &(m).depth, "K", "steps of flow a level", 1, 4096 }, \
+    { "width", TOOL_INT, &(m).width, "W", "channels inside the coupling networks", 1, 65536 }, \
+    { "coupling", TOOL_TEXT, &(m).coupling, "C", "affine or additive", 0, 0 }, \
+    { "permutation", TOOL_TEXT, &(m).permutation, "P", "conv1x1, shuffle or reverse", 0, 0 }, \
+    { "padding", TOOL_TEXT, &(m).padding, "MODE", "of 3x3 convolutions: zero, or edge (an indicator channel)", 0, 0 }, \
+    { "bits", TOOL_INT, &(m).bits, "N", "bits of the data that are kept", 1, 8 }
+char *tool_model_config(const tool_model *m);
+
 /* The one of n names nearest to what was typed, or NULL where none is near; stride is the distance of the names. */
 const char *tool_nearest(const char *typed, const char *const *names, size_t n, size_t stride);
 
@@ -63,5 +78,6 @@ int tool_eval(int argc, char **argv);
 int tool_info(int argc, char **argv);
 int tool_sample(int argc, char **argv);
 int tool_train(int argc, char **argv);
+int tool_tune(int argc, char **argv);
 
 #endif

@@ -1,5 +1,4 @@
 /* rheo train: a new run, or the next part of one. */
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -60,28 +59,11 @@ static void show(void *user, const rheo_progress *now)
 
 typedef struct asked {
     rheo_train_options train;
-    const char *resume, *coupling, *permutation, *padding;
-    long long batch, accumulate, iterations, seed, levels, depth, width, bits;
+    tool_model model;
+    const char *resume;
+    long long batch, accumulate, iterations, seed;
     bool force;
 } asked;
-
-/* The model's options as JSON: those that were given; the model knows which it has. */
-static char *model_config(const asked *a)
-{
-    const struct { const char *name, *text; long long number; } given[] = {
-        { "levels", NULL, a->levels }, { "depth", NULL, a->depth }, { "width", NULL, a->width }, { "bits", NULL, a->bits },
-        { "coupling", a->coupling, 0 }, { "permutation", a->permutation, 0 }, { "padding", a->padding, 0 },
-    };
-    cJSON *json = cJSON_CreateObject();
-    bool ok = json != NULL;
-    for (size_t k = 0; k < sizeof given / sizeof *given && ok; ++k) {
-        if (given[k].text) ok = cJSON_AddStringToObject(json, given[k].name, given[k].text) != NULL;
-        else if (given[k].number) ok = cJSON_AddNumberToObject(json, given[k].name, (double)given[k].number) != NULL;
-    }
-    char *text = ok ? cJSON_PrintUnformatted(json) : NULL;
-    cJSON_Delete(json);
-    return text;
-}
 
 static int finish(const asked *a, rheo_status st, const rheo_error *err)
 {
@@ -101,7 +83,7 @@ static int train(asked *a)
     printer p = { .terminal = isatty(STDERR_FILENO) != 0 };
     rheo_train_options *o = &a->train;
     rheo_status st = RHEO_OK;
-    char *config = model_config(a);
+    char *config = tool_model_config(&a->model);
     o->progress = show;
     o->user = &p;
     o->stop = &stop;
@@ -121,7 +103,7 @@ static int train(asked *a)
         st = config ? rheo_train(o, &err) : RHEO_ENOMEM;
     }
     if (p.terminal && p.width) fputc('\n', stderr);
-    cJSON_free(config);
+    rheo_free(config);
     return finish(a, st, &err);
 }
 
@@ -140,13 +122,7 @@ int tool_train(int argc, char **argv)
         { "minutes", TOOL_NUMBER, &o->minutes, "M", "train for so long; 60 unless --iters is given", 1e-3, 1e7 },
         { "iters", TOOL_INT, &a.iterations, "N", "train for so many steps", 1, 4e9 },
         { "device", TOOL_TEXT, &o->device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
-        { "levels", TOOL_INT, &a.levels, "L", "levels of the multi-scale architecture", 1, 64 },
-        { "depth", TOOL_INT, &a.depth, "K", "steps of flow a level", 1, 4096 },
-        { "width", TOOL_INT, &a.width, "W", "channels inside the coupling networks", 1, 65536 },
-        { "coupling", TOOL_TEXT, &a.coupling, "C", "affine or additive", 0, 0 },
-        { "permutation", TOOL_TEXT, &a.permutation, "P", "conv1x1, shuffle or reverse", 0, 0 },
-        { "padding", TOOL_TEXT, &a.padding, "MODE", "of 3x3 convolutions: zero, or edge (an indicator channel)", 0, 0 },
-        { "bits", TOOL_INT, &a.bits, "N", "bits of the data that are kept", 1, 8 },
+        TOOL_MODEL_OPTIONS(a.model),
         { "batch", TOOL_INT, &a.batch, "B", "images a step (times --accumulate); 32, vectors 256", 1, 65536 },
         { "accumulate", TOOL_INT, &a.accumulate, "A", "batches a step, for steps beyond memory", 1, 65536 },
         { "lr", TOOL_NUMBER, &o->lr, "R", "learning rate", 1e-12, 1e3 },

@@ -109,6 +109,29 @@ rheo_status rheo_train(const rheo_train_options *options, rheo_error *err);
  * uninterrupted run, bit for bit. */
 rheo_status rheo_resume(const rheo_train_options *options, rheo_error *err);
 
+/* ---- tuning --------------------------------------------------------------------------------------------
+ *
+ * Some operations can be computed in several ways (variants): matrix products by rheo's own kernels or by CLBlast. Which is
+ * faster depends on device, driver and shapes, so it is measured on request, never implicitly. Winners are kept in the cache folder and
+ * used by new runs and by evaluation on that device; a run records what it used and goes on with that. */
+
+/* One measured operation. Lent during the report. */
+typedef struct rheo_tuned {
+    const char *key;            /* "conv2d_dw 32x7x7x128 32x7x7x128 0,1,1,1": its name, inputs' shapes, attributes */
+    int index, count;           /* this is number index, from 0, of count */
+    int variants;
+    const char *const *names;   /* [variants], the default first */
+    const double *seconds;      /* [variants], one evaluation; NAN: failed, or gave another result than the default */
+    int winner;                 /* fastest, if by 5 % or more, else the default */
+    const char *trouble;        /* what was wrong with the last that is NAN; "" where none is */
+} rheo_tuned;
+
+/* Measures the operations of a training step, of evaluation and of sampling. Of the options model, data, model_config, device,
+ * batch, accumulate, memory, user and stop are used; report may be NULL. Blocks for seconds to minutes: a variant's first
+ * use compiles its kernels. Errors as rheo_train's; RHEO_ESTOPPED after *stop, with what was measured until then kept;
+ * RHEO_EFILE where the cache folder cannot be written. */
+rheo_status rheo_tune(const rheo_train_options *options, void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err);
+
 /* ---- a trained model ------------------------------------------------------------------------------- */
 
 typedef struct rheo_checkpoint rheo_checkpoint;

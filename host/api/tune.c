@@ -1,0 +1,65 @@
+/* Tuning: plans of all that is done with a model, and the measurements of what they consist of. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "check/tune.h"
+#include "train/draw.h"
+#include "train/evaluate.h"
+#include "train/step.h"
+
+/* Plans as training, evaluation and sampling make them. */
+typedef struct jobs {
+    rheo_recipe recipe;
+    rheo_instance in;
+    rheo_trainstep step;
+    rheo_evaluator watching, evaluation; /* of training's validation, of trained models */
+    rheo_drawer drawer;
+} jobs;
+
+static rheo_status jobs_create(const rheo_train_options *options, jobs *j, rheo_error *err)
+{
+    rheo_train_options o = *options;
+    rheo_dataset *data = NULL;
+    rheo_model *model = NULL;
+    if (!o.iterations && o.minutes <= 0) o.iterations = 1;
+    rheo_status st = rheo_recipe_from_options(&o, &j->recipe, err);
+    if (!st) st = rheo_dataset_open(j->recipe.data, 1u << RHEO_SPLIT_TRAIN, &data, err);
+    if (!st) rheo_recipe_take_data(&j->recipe, data);
+    rheo_dataset_close(data);
+    if (!st) st = rheo_recipe_model(&j->recipe, &model, err);
+    if (!st) st = rheo_instance_create(model, j->recipe.device, &j->in, err);
+    if (!st && !j->in.dev) st = rheo_fail(err, RHEO_EINVAL, "device: the host executor has nothing to tune");
+    if (!st) st = rheo_trainstep_create(&j->in, &j->recipe, &j->step, err);
+    if (!st) st = rheo_evaluator_create(&j->in, j->in.theta, j->recipe.batch, false, &j->watching, err);
+    if (!st) st = rheo_evaluator_create(&j->in, j->in.theta, RHEO_EVALUATION_BATCH, true, &j->evaluation, err);
+    return st ? st : rheo_drawer_create(&j->in, j->in.theta, j->recipe.config, RHEO_EVALUATION_BATCH, &j->drawer, err);
+}
+
+static void jobs_free(jobs *j)
+{
+    rheo_drawer_free(&j->drawer);
+    rheo_evaluator_free(&j->evaluation);
+    rheo_evaluator_free(&j->watching);
+    rheo_trainstep_free(&j->step);
+    rheo_instance_free(&j->in);
+    rheo_recipe_free(&j->recipe);
+}
+
+rheo_status rheo_tune(const rheo_train_options *options, void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err)
+{
+    jobs j = { .step = { .gradient = -1 } };
+    rheo_choices winners = { 0 };
+    rheo_status st = jobs_create(options, &j, err);
+    if (!st) {
+        const rheo_plan *const plans[] = { j.step.apply,  j.watching.loss, j.evaluation.loss, j.evaluation.round_trip,
+                                           j.drawer.plan, j.step.micro };
+        const int n = sizeof plans / sizeof *plans - !j.step.micro;
+        st = rheo_tune_plans(j.in.dev, n, plans, &winners, report, options->user, options->stop, err);
+        if (winners.count && !rheo_choices_remember(&winners, j.in.dev) && !st)
+            st = rheo_fail(err, RHEO_EFILE, "the cache folder cannot be written: what was measured is lost");
+        rheo_cache_save(j.in.dev);
+    }
+    rheo_choices_free(&winners);
+    jobs_free(&j);
+    return st;
+}
