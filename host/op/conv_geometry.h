@@ -6,6 +6,8 @@
 
 enum { RHEO_SIMT_TILE = 64, RHEO_SIMT_SIDE = 16 }; /* of cl/conv2d_simt.cl */
 
+enum { RHEO_SMALL_MAX = 48, RHEO_THIN_MAX = 48 }; /* channels, of cl/conv2d_few.cl; columns that are few */
+
 /* Groups that keep the cores of a large CPU busy and small ones evenly so. */
 enum { RHEO_WANTED_GROUPS = 32 };
 
@@ -48,6 +50,12 @@ static inline int64_t conv_x_floats(const rheo_conv *c)
 {
     return c->n * c->h * c->w * c->x_c;
 }
+
+/* host/op/conv_few.c: 1x1 windows of at most RHEO_SMALL_MAX channels; few columns, with c->i a multiple of a vector. */
+rheo_status rheo_conv_launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
+                                   rheo_error *err);
+rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
+                                  rheo_error *err);
 
 /* What every kernel takes of a product, from x's height to the reduction's length. */
 #define RHEO_CONV_GEOMETRY(c)                                                                                                              \

@@ -1,11 +1,9 @@
 #include "op/conv_geometry.h"
 
-enum { THIN_COLUMNS = 4, SMALL_MAX = 32 }; /* of cl/conv2d_few.cl */
-
 /* ---- y = patch w: which kernel, and weights in which order ------------------------------------------------- */
 
 /* AS_IS: vectors of columns are read from the weights where they lie. PANELS: the same kernel reads them from copies in
- * the workspace. THIN: vectors along the reduction, for few columns, from a copy too. SMALL: a product by a small matrix. */
+ * the workspace. THIN: vectors along the reduction, for few columns. SMALL: a product by a small matrix. */
 typedef enum form { SIMT, AS_IS, PANELS, THIN, SMALL } form;
 
 static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
@@ -13,52 +11,39 @@ static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
     if (dev->kind != RHEO_CPU) return SIMT;
     const int64_t vec = dev->vector_width, k = conv_depth(c);
     const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
-    if (pointwise && c->i <= SMALL_MAX && c->o <= SMALL_MAX) return SMALL;
-    const double by_columns = (double)c->o / (double)round_up(c->o, vec);
-    const double by_depth = (double)c->o / (double)round_up(c->o, THIN_COLUMNS);
-    if (c->i % vec == 0 && k >= 4 * vec && by_depth > 1.1 * by_columns) return THIN;
+    if (pointwise && larger(c->i, c->o) <= RHEO_SMALL_MAX) return SMALL;
+    if (c->i % vec == 0 && k >= 4 * vec && c->o <= RHEO_THIN_MAX) return THIN;
     const bool plain = c->s_out == 1 && c->s_in == c->o && c->s_tap == c->i * c->o;
     /* Panels of weights beyond the second-level cache come in line by line from far apart. */
     return plain && k * c->o <= 400000 ? AS_IS : PANELS;
 }
 
-static int64_t panel_width(form f, const rheo_device_facts *dev)
-{
-    return f == THIN ? THIN_COLUMNS : conv_columns(dev);
-}
-
 /* One panel's copy and one product's. */
-static int64_t panel_floats(const rheo_conv *c, form f, const rheo_device_facts *dev)
+static int64_t panel_floats(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return round_up(conv_depth(c), dev->vector_width) * panel_width(f, dev);
+    return round_up(conv_depth(c), dev->vector_width) * conv_columns(dev);
 }
-/* THIN has one more, of zeros. */
-static int64_t panels_of(const rheo_conv *c, form f, const rheo_device_facts *dev)
+static int64_t packed_floats(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return divide_up(c->o, panel_width(f, dev)) + (f == THIN);
-}
-static int64_t packed_floats(const rheo_conv *c, form f, const rheo_device_facts *dev)
-{
-    return panels_of(c, f, dev) * panel_floats(c, f, dev);
+    return divide_up(c->o, conv_columns(dev)) * panel_floats(c, dev);
 }
 
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    const form f = form_of(c, dev);
-    return f == PANELS || f == THIN ? (size_t)(c->batch * packed_floats(c, f, dev)) : 0;
+    return form_of(c, dev) == PANELS ? (size_t)(c->batch * packed_floats(c, dev)) : 0;
 }
 
-static rheo_status launch_pack(rheo_launcher *l, const rheo_conv *c, form f, cl_mem w, rheo_error *err)
+static rheo_status launch_pack(rheo_launcher *l, const rheo_conv *c, cl_mem w, rheo_error *err)
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);
-    const int64_t vec = dev->vector_width, width = panel_width(f, dev), blocks = divide_up(conv_depth(c), vec);
-    const int64_t items = panels_of(c, f, dev) * blocks;
+    const int64_t vec = dev->vector_width, width = conv_columns(dev), blocks = divide_up(conv_depth(c), vec);
+    const int64_t items = divide_up(c->o, width) * blocks;
     rheo_grid grid = rheo_grid_items(l, items * width * vec);
     grid.global[2] = (size_t)c->batch;
     return RHEO_EMIT(l, err, "conv2d", "conv2d_pack", grid, RHEO_BUF(w), RHEO_BUF(rheo_work(l)), RHEO_INT(c->base), RHEO_INT(c->s_tap),
                      RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(c->i), RHEO_INT(conv_depth(c)), RHEO_INT(c->o), RHEO_INT(width),
-                     RHEO_INT(f == THIN ? 1 : width), RHEO_INT(f == THIN ? vec : 1), RHEO_INT(blocks), RHEO_INT(items),
-                     RHEO_INT(conv_depth(c) * c->o), RHEO_INT(packed_floats(c, f, dev)));
+                     RHEO_INT(width), RHEO_INT(1), RHEO_INT(blocks), RHEO_INT(items), RHEO_INT(conv_depth(c) * c->o),
+                     RHEO_INT(packed_floats(c, dev)));
 }
 
 /* ---- its launches --------------------------------------------------------------------------------------------- */
@@ -67,26 +52,6 @@ static rheo_status launch_pack(rheo_launcher *l, const rheo_conv *c, form f, cl_
 static int64_t tiles_a_group(int64_t tiles, int64_t flops_a_tile)
 {
     return larger(1, smaller(4000000 / larger(1, flops_a_tile), tiles / RHEO_WANTED_GROUPS));
-}
-
-static rheo_status launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e, rheo_error *err)
-{
-    const int64_t p = conv_positions(c), chunk = larger(64, divide_up(p, RHEO_WANTED_GROUPS));
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_small", rheo_grid_single(divide_up(p, chunk), 1, c->batch), RHEO_BUF(x), RHEO_BUF(w),
-                     RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(p), RHEO_INT(c->base),
-                     RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(chunk), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
-                     RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_depth(c) * c->o), RHEO_INT(p * c->o));
-}
-
-static rheo_status launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem y, const rheo_epilogue *e, rheo_error *err)
-{
-    const rheo_device_facts *dev = rheo_launcher_facts(l);
-    const int64_t rows = conv_rows(dev) / 2, all_tiles = divide_up(conv_positions(c), rows);
-    const int64_t tiles = tiles_a_group(all_tiles, 2 * rows * conv_depth(c) * c->o);
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_thin", rheo_grid_single(divide_up(all_tiles, tiles), 1, c->batch), RHEO_BUF(x),
-                     RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y), RHEO_CONV_GEOMETRY(c),
-                     RHEO_INT(panel_floats(c, THIN, dev)), RHEO_INT(tiles), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
-                     RHEO_INT(conv_x_floats(c)), RHEO_INT(packed_floats(c, THIN, dev)), RHEO_INT(conv_positions(c) * c->o));
 }
 
 static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, form f, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
@@ -102,10 +67,10 @@ static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, form f, 
     const int64_t over = all_panels * columns - c->o, whole = f == PANELS ? k : larger(0, k - divide_up(over, c->o));
     return RHEO_EMIT(l, err, "conv2d", "conv2d", rheo_grid_single(divide_up(all_tiles, tiles), divide_up(all_panels, panels), c->batch),
                      RHEO_BUF(x), RHEO_BUF(f == PANELS ? rheo_work(l) : w), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(y),
-                     RHEO_CONV_GEOMETRY(c), RHEO_INT(f == PANELS ? columns : c->o),
-                     RHEO_INT(f == PANELS ? panel_floats(c, f, dev) : columns), RHEO_INT(whole), RHEO_INT(tiles), RHEO_INT(panels),
-                     RHEO_INT(e->act), RHEO_FLOAT(e->factor), RHEO_INT(conv_x_floats(c)),
-                     RHEO_INT(f == PANELS ? packed_floats(c, f, dev) : k * c->o), RHEO_INT(conv_positions(c) * c->o));
+                     RHEO_CONV_GEOMETRY(c), RHEO_INT(f == PANELS ? columns : c->o), RHEO_INT(f == PANELS ? panel_floats(c, dev) : columns),
+                     RHEO_INT(whole), RHEO_INT(tiles), RHEO_INT(panels), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
+                     RHEO_INT(conv_x_floats(c)), RHEO_INT(f == PANELS ? packed_floats(c, dev) : k * c->o),
+                     RHEO_INT(conv_positions(c) * c->o));
 }
 
 static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e, rheo_error *err)
@@ -128,8 +93,8 @@ rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_
     const rheo_epilogue none = { w, w, -1, 0, NULL }, *e = epilogue ? epilogue : &none;
     const form f = form_of(c, rheo_launcher_facts(l));
     if (f == SIMT) return launch_simt(l, c, x, w, y, e, err);
-    if (f == SMALL) return launch_small(l, c, x, w, y, e, err);
-    const rheo_status st = f == AS_IS ? RHEO_OK : launch_pack(l, c, f, w, err);
-    if (st) return st;
-    return f == THIN ? launch_thin(l, c, x, y, e, err) : launch_columns(l, c, f, x, w, y, e, err);
+    if (f == SMALL) return rheo_conv_launch_small(l, c, x, w, y, e, err);
+    if (f == THIN) return rheo_conv_launch_thin(l, c, x, w, y, e, err);
+    const rheo_status st = f == AS_IS ? RHEO_OK : launch_pack(l, c, w, err);
+    return st ? st : launch_columns(l, c, f, x, w, y, e, err);
 }
