@@ -14,26 +14,70 @@ static float lu_upper(__global const float *upper, __global const float *s, __gl
     return m == k ? sign[m] * exp(s[m]) : upper[m * c + k];
 }
 
-// W[r,k] = sum over m <= min(j,k) of L[j,m] U[m,k], j = column of P's row r; logdet_out[n] = logdet[n] + positions
-// sum(s).     grid: k, r
-__kernel void lu_matrix(__global const float *p, __global const float *lower, __global const float *upper, __global const float *s,
-                        __global const float *sign, __global const float *logdet, __global float *w,
-                        __global float *logdet_out, int c, int batch, float positions)
+// b'[k] = sum over r of b[r] W'[r,k]
+static void lu_shift(__global const float *b, __global const float *w, __global float *shift, int k, int c)
 {
-    const int r = get_global_id(1);
-    if (r >= c) return;
+    float sum = 0.0f;
+    for (int r = 0; r < c; r++) sum = RHEO_FMA(b[r], w[r * c + k], sum);
+    shift[k] = sum;
+}
+
+#if RHEO_CPU
+// Row r of W times `scale`, from m = j downwards: what row m of U adds to columns m and on; W[r,m] is U's diagonal until then.
+static void lu_row_of(__global const float *p, __global const float *lower, __global const float *upper, __global const float *s,
+                      __global const float *sign, float scale, int r, __global float *restrict row, int c)
+{
     const int j = lu_column(p, r, c);
-    for (int k = get_global_id(0); k < c; k += get_global_size(0)) {
-        float sum = j <= k ? lu_upper(upper, s, sign, j, k, c) : 0.0f;
-        const int end = min(j, k + 1);
-        for (int m = 0; m < end; m++) sum = RHEO_FMA(lower[j * c + m], lu_upper(upper, s, sign, m, k, c), sum);
-        w[r * c + k] = sum;
+    for (int k = 0; k < c; k += VEC) {
+        const int n = min(VEC, c - k);
+        float t[VEC];
+        for (int i = 0; i < VEC; i++) t[i] = i < n && k + i <= j ? s[k + i] : 0.0f;
+        vstorev(exp(vloadv(0, t)), 0, t);
+        for (int i = 0; i < n; i++) row[k + i] = k + i <= j ? sign[k + i] * t[i] : 0.0f;
     }
-    if (r == 0 && get_global_id(0) == 0) {
+    for (int m = j; m >= 0; m--) {
+        const float f = m == j ? scale : scale * lower[j * c + m];
+        __global const float *restrict u = upper + m * c;
+        row[m] *= f;
+        for (int k = m + 1; k < c; k++) row[k] = RHEO_FMA(f, u[k], row[k]);
+    }
+}
+#endif
+
+// W[r,k] = sum over m <= min(j,k) of L[j,m] U[m,k], j = column of P's row r; logdet_out[n] = logdet[n] + positions sum(s). With
+// `scaled`, for x -> (x + b) exp(f l) W: W' = diag(exp(f l)) W, and positions f sum(l) more; b' = b W' where one work-item does
+// all rows, else lu_shift_of does it.     grid: k, r (CPU: rows)
+__kernel void lu_matrix(__global const float *p, __global const float *lower, __global const float *upper, __global const float *s,
+                        __global const float *sign, __global const float *logdet, __global const float *b, __global const float *l,
+                        __global float *w, __global float *logdet_out, __global float *shift, int c, int batch, float positions,
+                        int scaled, float f)
+{
+    for (int r = get_global_id(1); r < c; r += get_global_size(1)) {
+        const float scale = scaled ? exp(f * l[r]) : 1.0f;
+#if RHEO_CPU
+        lu_row_of(p, lower, upper, s, sign, scale, r, w + r * c, c);
+#else
+        const int j = lu_column(p, r, c);
+        for (int k = get_global_id(0); k < c; k += get_global_size(0)) {
+            float sum = j <= k ? lu_upper(upper, s, sign, j, k, c) : 0.0f;
+            const int end = min(j, k + 1);
+            for (int m = 0; m < end; m++) sum = RHEO_FMA(lower[j * c + m], lu_upper(upper, s, sign, m, k, c), sum);
+            w[r * c + k] = scale * sum;
+        }
+#endif
+    }
+    if (scaled && get_global_size(0) * get_global_size(1) == 1)
+        for (int k = 0; k < c; k++) lu_shift(b, w, shift, k, c);
+    if (get_global_id(1) == 0 && get_global_id(0) == 0) {
         float total = 0.0f;
-        for (int k = 0; k < c; k++) total += s[k];
+        for (int k = 0; k < c; k++) total += scaled ? s[k] + f * l[k] : s[k];
         for (int n = 0; n < batch; n++) logdet_out[n] = logdet[n] + positions * total;
     }
+}
+
+__kernel void lu_shift_of(__global const float *b, __global const float *w, __global float *shift, int c)
+{
+    FOR_ITEMS(k, c) lu_shift(b, w, shift, k, c);
 }
 
 // Row of the 1 in column j of P.

@@ -175,6 +175,42 @@ Test(glow, steps_copy_no_halves)
     for (int invert = 0; invert < 2; invert++) cr_assert_eq(copies(1, invert), copies(3, invert), "%d %d", copies(1, invert), copies(3, invert));
 }
 
+/* Losses of the batch in out; the plan's count of each op in counts. */
+enum { COUNTED = 3 };
+static void evaluate(glow_case *c, const rheo_rule *const *rules, const char *const ops[COUNTED], int counts[COUNTED], double *out)
+{
+    rheo_graph *g = rheo_graph_create(c->state, &rheo_op_arithmetic);
+    rheo_build b = glow_build(c, g);
+    const rheo_value loss = rheo_model_glow.loss(&b, c->model, data_of(c, g), rheo_window(g, c->key, 0, rheo_vector(4)));
+    rheo_assign(g, rheo_window(g, c->out, 0, RHEO_SHAPE(c->batch, 1, 1, 1)), loss);
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_plan *plan = NULL;
+    cr_assert_eq(rheo_plan_create(g, c->state, &(rheo_plan_options){ .rules = rules }, &plan, &err), RHEO_OK, "%s", err.text);
+    cr_assert_eq(rheo_plan_run(plan, &err), RHEO_OK, "%s", err.text);
+    test_read(c->state, c->out, out);
+    for (int k = 0; k < COUNTED; k++) counts[k] = rheo_plan_count_op(plan, ops[k]);
+    rheo_plan_destroy(plan);
+    rheo_build_finish(&b);
+    rheo_graph_destroy(g);
+}
+
+/* Going forward only, every actnorm is part of the 1x1 convolution behind it. */
+Test(glow, evaluation_has_actnorm_in_the_matrix)
+{
+    static const char *const ops[COUNTED] = { "affine_act", "lu_matrix", "lu_actnorm" };
+    enum { STEPS = 4 };
+    glow_case c = glow_make(configs[0], small, 2, 2);
+    int before[COUNTED], after[COUNTED];
+    double plain[2], fused[2];
+    evaluate(&c, NULL, ops, before, plain);
+    evaluate(&c, rheo_rules, ops, after, fused);
+    cr_assert(before[1] == STEPS && before[2] == 0, "%d %d", before[1], before[2]);
+    cr_assert(after[0] == 0 && after[1] == 0 && after[2] == STEPS, "%d %d %d", after[0], after[1], after[2]);
+    for (int i = 0; i < 2; i++)
+        cr_assert(isfinite(plain[i]) && fabs(plain[i] - fused[i]) <= 1e-12 * fabs(plain[i]), "%.15g %.15g", plain[i], fused[i]);
+    glow_free(&c);
+}
+
 /* ln|det| by elimination with partial pivoting; destroys a. */
 static double log_det(double *a, int64_t n)
 {

@@ -22,6 +22,9 @@ int rheo_rewrite_uses(const rheo_rewrite *r, rheo_value v);
 /* The latest node of `op` so far whose input `i` is v, or RHEO_NONE: how a second output finds the node an earlier
  * match made. */
 rheo_value rheo_rewrite_find(const rheo_rewrite *r, const rheo_op *op, int i, rheo_value v);
+/* What reads `from` in nodes still to come, and in assigns, reads `to` instead, of the same shape: how a match replaces an
+ * output of an earlier node. */
+void rheo_rewrite_replace(rheo_rewrite *r, rheo_value from, rheo_value to);
 /* Replaces every fused op by its expansion: the plain graph that fused ones are tested against. */
 extern const rheo_rule rheo_rule_expand;
 

@@ -5,9 +5,10 @@
 #include "graph/internal.h"
 
 struct rheo_rewrite {
-    const rheo_graph *to;
+    rheo_graph *to;
     rheo_value *map;            /* [old node * RHEO_MAX_OUT + out]: value in the new graph */
     int *uses;                  /* [new node * RHEO_MAX_OUT + out]: readers of its original */
+    int n_map;                  /* how much of it is known so far */
     int n_uses, uses_capacity;
 };
 
@@ -49,15 +50,24 @@ static int *count_readers(rheo_graph *g, const bool *live)
     return readers;
 }
 
-static bool remember(rheo_rewrite *r, int old, rheo_value v, int readers)
+static bool count_uses(rheo_rewrite *r, rheo_value v, int readers)
 {
     const int have = r->n_uses, need = (v.node + 1) * RHEO_MAX_OUT;
     if (!rheo_grow((void **)&r->uses, &r->uses_capacity, need, sizeof *r->uses)) return false;
     for (int k = have; k < need; k++) r->uses[k] = 0;
     if (need > have) r->n_uses = need;
-    r->map[old] = v;
     r->uses[slot(v)] += readers;
     return true;
+}
+
+void rheo_rewrite_replace(rheo_rewrite *r, rheo_value from, rheo_value to)
+{
+    if (!count_uses(r, to, rheo_rewrite_uses(r, from))) {
+        rheo_fail(&r->to->error, RHEO_ENOMEM, "plan: out of memory");
+        return;
+    }
+    for (int k = 0; k < r->n_map; k++)
+        if (slot(r->map[k]) == slot(from)) r->map[k] = to;
 }
 
 static bool copy_node(rheo_rewrite *r, rheo_graph *to, const rheo_node *n, const int *readers, const rheo_rule *const *rules)
@@ -77,8 +87,12 @@ static bool copy_node(rheo_rewrite *r, rheo_graph *to, const rheo_node *n, const
         (*rule)->match(r, to, made, out);
         if (to->error.status) return false;
     }
-    for (int k = 0; k < n->n_out; k++)
-        if (!remember(r, n->id * RHEO_MAX_OUT + k, out[k], readers[n->id * RHEO_MAX_OUT + k])) return false;
+    for (int k = 0; k < n->n_out; k++) {
+        const int old = n->id * RHEO_MAX_OUT + k;
+        if (!count_uses(r, out[k], readers[old])) return false;
+        r->map[old] = out[k];
+        r->n_map = old + 1;
+    }
     return true;
 }
 

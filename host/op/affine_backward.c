@@ -6,18 +6,9 @@
 
 #include <math.h>
 
-static rheo_affine_attr attr_of(const rheo_node *n)
-{
-    return *(const rheo_affine_attr *)n->attr;
-}
-static bool has_logdet(const rheo_node *n)
-{
-    return n->n_in > 3;
-}
-static double area(const rheo_node *n)
-{
-    return (double)(n->out[0].shape.h * n->out[0].shape.w);
-}
+static rheo_affine_attr attr_of(const rheo_node *n) { return *(const rheo_affine_attr *)n->attr; }
+static bool has_logdet(const rheo_node *n) { return n->n_in > 3; }
+static double area(const rheo_node *n) { return (double)(n->out[0].shape.h * n->out[0].shape.w); }
 
 /* How the kernel walks: wide rows (on CPUs several rows of few channels are one) in blocks. Blocks are a matter of shape and of the
  * kind of device, so that sums do not depend on how many cores there are. */
@@ -54,8 +45,8 @@ static bool backward_infer(rheo_graph *g, rheo_node *n)
     n->n_out = 3;
     n->out[0] = n->in_spec[0];
     n->out[1] = n->out[2] = n->in_spec[2];
-    if (rheo_same_shape(dy, n->in_spec[1].shape) && rheo_same_shape(n->in_spec[2].shape, rheo_vector(dy.c))
-        && (!has_logdet(n) || rheo_same_shape(n->in_spec[3].shape, RHEO_SHAPE(dy.n, 1, 1, 1))))
+    if (rheo_same_shape(dy, n->in_spec[1].shape) && rheo_same_shape(n->in_spec[2].shape, rheo_vector(dy.c)) &&
+        (!has_logdet(n) || rheo_same_shape(n->in_spec[3].shape, RHEO_SHAPE(dy.n, 1, 1, 1))))
         return true;
     rheo_graph_fail(g, "affine_act_backward: dy is " RHEO_SHAPE_TEXT ", y " RHEO_SHAPE_TEXT ", l " RHEO_SHAPE_TEXT, RHEO_SHAPE_LIST(dy),
                     RHEO_SHAPE_LIST(n->in_spec[1].shape), RHEO_SHAPE_LIST(n->in_spec[2].shape));
@@ -130,29 +121,20 @@ static rheo_cost backward_cost(const rheo_node *n)
 }
 
 static const rheo_affine_attr plain = { 0, 1 }, relu = { 1, 3 };
-#define SAMPLE(inputs, n, h, w, c, act)                                                                                                    \
-    {                                                                                                                                      \
-        .n_in = inputs,                                                                                                                    \
-        .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(1, 1, 1, c), RHEO_SPEC_F32(n, 1, 1, 1) },              \
-        .fill = { { .scale = 1 }, { .scale = 1 }, { .scale = 0.2 } }, .attr = &act, .attr_bytes = sizeof act                               \
-    }
+#define SAMPLE(inputs, n, h, w, c, act)                                                                                                  \
+    { .n_in = inputs, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(1, 1, 1, c), RHEO_SPEC_F32(n, 1, 1, 1) }, \
+      .fill = { { .scale = 1 }, { .scale = 1 }, { .scale = 0.2 } }, .attr = &act, .attr_bytes = sizeof act }
 static const rheo_op_sample backward_samples[] = {
     SAMPLE(4, 1, 1, 1, 1, plain),  SAMPLE(4, 3, 5, 7, 12, plain), SAMPLE(3, 2, 9, 9, 33, relu),   SAMPLE(3, 1, 16, 16, 65, relu),
     SAMPLE(3, 2, 8, 8, 128, relu), SAMPLE(4, 1, 9, 5, 15, relu),  SAMPLE(3, 2, 3, 1, 513, plain), SAMPLE(4, 2, 91, 91, 4, plain),
+    SAMPLE(3, 1, 9, 227, 33, relu),
 };
 
 /* 133: sums by blocks of 128 on GPUs, at most 128 roundings in a row, of partial sums below the scale of the sum of magnitudes; 5
  * for each term as in affine_act. Compensated sums on CPUs: 2 roundings, 15 where 16 rows are walked as one, and the blocks. */
 const rheo_op rheo_op_affine_act_backward = {
-    .name = "affine_act_backward",
-    .infer = backward_infer,
-    .expand = backward_expand,
-    .launch = backward_launch,
-    .workspace = backward_workspace,
-    .cost = backward_cost,
-    .reference = backward_reference,
-    RHEO_SAMPLES(backward_samples),
-    .tolerance = 133,
+    .name = "affine_act_backward", .infer = backward_infer, .expand = backward_expand, .launch = backward_launch,
+    .workspace = backward_workspace, .cost = backward_cost, .reference = backward_reference, RHEO_SAMPLES(backward_samples), .tolerance = 133,
 };
 
 rheo_value rheo_affine_act_backward(rheo_graph *g, rheo_value dy, rheo_value y, rheo_value l, rheo_value dlogdet, rheo_affine_attr attr)

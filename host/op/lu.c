@@ -1,5 +1,7 @@
 /* The LU-parameterised invertible 1x1 convolution (Kingma and Dhariwal 2018, section 3.2; flows 1.2):
  * W = P L (U + diag(sign exp(s))). lu_matrix makes W, lu_solve applies its inverse by two triangular solves. */
+#include "op/lu.h"
+
 #include "op/common.h"
 #include "op/ops.h"
 
@@ -7,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { P, LOWER, UPPER, LOG_S, SIGN, FACTORS };     /* inputs, in this order wherever they stand together */
-
-static bool check_factors(rheo_graph *g, const rheo_node *n, int first)
+bool rheo_lu_check_factors(rheo_graph *g, const rheo_node *n, int first)
 {
     const int64_t c = n->in_spec[first].shape.c;
     for (int i = 0; i < FACTORS; i++) {
@@ -32,7 +32,7 @@ static bool matrix_infer(rheo_graph *g, rheo_node *n)
     n->n_out = 2;
     n->out[0] = n->in_spec[P];
     n->out[1] = n->in_spec[FACTORS];
-    return check_factors(g, n, 0);
+    return rheo_lu_check_factors(g, n, 0);
 }
 
 static rheo_value upper_of(rheo_graph *g, const rheo_value *f)
@@ -70,7 +70,7 @@ static bool backward_infer(rheo_graph *g, rheo_node *n)
 {
     n->n_out = 3;
     for (int k = 0; k < 3; k++) n->out[k] = n->in_spec[LOWER + k];
-    return check_factors(g, n, 0);
+    return rheo_lu_check_factors(g, n, 0);
 }
 
 static void backward_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
@@ -102,7 +102,7 @@ static int64_t column_at(const double *p, int64_t r, int64_t c)
     return j;
 }
 
-static void matrix_reference(const rheo_node *n, const double *const *in, double *const *out)
+void rheo_lu_matrix_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const int64_t c = n->out[0].shape.c;
     double total = 0;
@@ -140,7 +140,7 @@ static bool solve_infer(rheo_graph *g, rheo_node *n)
 {
     n->n_out = 1;
     n->out[0] = n->in_spec[0];
-    if (!check_factors(g, n, 1)) return false;
+    if (!rheo_lu_check_factors(g, n, 1)) return false;
     if (n->in_spec[0].shape.c == n->in_spec[1].shape.c) return true;
     rheo_graph_fail(g, "lu_solve: y has %lld channels, the factors %lld", (long long)n->in_spec[0].shape.c, (long long)n->in_spec[1].shape.c);
     return false;
@@ -182,12 +182,27 @@ static rheo_grid square_grid(const rheo_launcher *l, int64_t c)
     return (rheo_grid){ { (size_t)c, (size_t)c, 1 }, { 16, 4, 1 } };
 }
 
+rheo_status rheo_emit_lu_matrix(rheo_launcher *l, const rheo_node *n, int64_t at_positions, cl_mem b, cl_mem log_scale, cl_mem shift,
+                                double factor, rheo_error *err)
+{
+    enum { ROWS = 64 }; /* what one core does while others would start */
+    const int64_t c = n->out[0].shape.c;
+    const bool scaled = b != NULL, one = rheo_launcher_facts(l)->kind == RHEO_CPU && c <= ROWS;
+    const cl_mem none = rheo_in(l, LOG_S);
+    const rheo_status st =
+        RHEO_EMIT(l, err, "flow", "lu_matrix", one ? rheo_grid_single(1, 1, 1) : square_grid(l, c), RHEO_BUF(rheo_in(l, P)),
+                  RHEO_BUF(rheo_in(l, LOWER)), RHEO_BUF(rheo_in(l, UPPER)), RHEO_BUF(rheo_in(l, LOG_S)), RHEO_BUF(rheo_in(l, SIGN)),
+                  RHEO_BUF(rheo_in(l, FACTORS)), RHEO_BUF(scaled ? b : none), RHEO_BUF(scaled ? log_scale : none), RHEO_BUF(rheo_out(l, 0)),
+                  RHEO_BUF(rheo_out(l, 1)), RHEO_BUF(scaled ? shift : rheo_out(l, 0)), RHEO_INT(c), RHEO_INT(rheo_count(n->out[1].shape)),
+                  RHEO_FLOAT(at_positions), RHEO_INT(scaled), RHEO_FLOAT(factor));
+    if (st || !scaled || one) return st;
+    return RHEO_EMIT(l, err, "flow", "lu_shift_of", rheo_grid_items(l, c), RHEO_BUF(b), RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(shift),
+                     RHEO_INT(c));
+}
+
 static rheo_status matrix_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    return RHEO_EMIT(l, err, "flow", "lu_matrix", square_grid(l, n->out[0].shape.c), RHEO_BUF(rheo_in(l, P)), RHEO_BUF(rheo_in(l, LOWER)),
-                     RHEO_BUF(rheo_in(l, UPPER)), RHEO_BUF(rheo_in(l, LOG_S)), RHEO_BUF(rheo_in(l, SIGN)), RHEO_BUF(rheo_in(l, FACTORS)),
-                     RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, 1)), RHEO_INT(n->out[0].shape.c), RHEO_INT(rheo_count(n->out[1].shape)),
-                     RHEO_FLOAT(positions_of(n)));
+    return rheo_emit_lu_matrix(l, n, positions_of(n), NULL, NULL, NULL, 0, err);
 }
 
 static rheo_status backward_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
@@ -244,7 +259,7 @@ static const rheo_op_sample solve_samples[] = { SOLVE(1, 1, 1, 2), SOLVE(2, 3, 5
  * exp(33 * 0.1 * 0.1 ..) < 4 in the samples. */
 const rheo_op rheo_op_lu_matrix = {
     .name = "lu_matrix", .infer = matrix_infer, .gradient = matrix_gradient, .expand = matrix_expand, .launch = matrix_launch,
-    .reference = matrix_reference, RHEO_SAMPLES(matrix_samples), .tolerance = 20,
+    .reference = rheo_lu_matrix_reference, RHEO_SAMPLES(matrix_samples), .tolerance = 20,
 };
 const rheo_op rheo_op_lu_matrix_backward = {
     .name = "lu_matrix_backward", .infer = backward_infer, .expand = backward_expand, .launch = backward_launch,

@@ -4,7 +4,11 @@
 
 #include "graph/plan.h"
 
-#define RHEO_RULES(X) X(conv_prefix) X(conv_act) X(dx_add)      /* add a rule here; tried in this order */
+#define RHEO_RULES(X)      /* add a rule here; tried in this order */ \
+    X(actnorm_conv1x1)     \
+    X(conv_prefix)         \
+    X(conv_act)            \
+    X(dx_add)
 
 #define RHEO_RULE_DECLARE(name) extern const rheo_rule rheo_rule_##name;
 RHEO_RULES(RHEO_RULE_DECLARE)

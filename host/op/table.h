@@ -13,7 +13,7 @@
     X(add) X(sub) X(mul) X(div) X(minimum) X(maximum) X(relu_backward) X(elu_backward) X(affine_act)              \
     X(broadcast) X(sum) X(max) X(max_mask) X(softmax) X(logsumexp)                                               \
     X(affine_inverse) X(affine_act_backward) X(coupling) X(coupling_backward) X(coupling_inverse)                 \
-    X(lu_matrix) X(lu_matrix_backward) X(lu_solve)                                                                  \
+    X(lu_matrix) X(lu_matrix_backward) X(lu_solve) X(lu_actnorm)                                                                  \
     X(conv2d) X(conv2d_dx) X(conv2d_dw) X(conv2d_act) X(matmul)                                                \
     X(slice) X(pad) X(concat) X(transpose) X(squeeze) X(unsqueeze) X(gather) X(scatter_add) X(pack)               \
     X(triangle) X(diagonal) X(diagonal_matrix) X(solve_triangular) X(gaussian_logp)                               \
