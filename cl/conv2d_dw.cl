@@ -158,8 +158,8 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
         const int n = min(SPAN, end - p0);
         locate(p0, end, SPAN, H, W, I, OH, OW, pad_h, pad_w, at, h, v);
         if (swapped) gather_dy(a, A_STRIDE, n, dy + (size_t)p0 * O + o0, O, no);
-        else gather(a, A_STRIDE, n, x, at, h, v, H, W, I, kw, dilation, k0, nk);
-        if (!in_place && swapped) gather(b, B_STRIDE, n, x, at, h, v, H, W, I, kw, dilation, k0, nk);
+        else gather(a, A_STRIDE, n, x, at, h, v, H, W, I, I, kw, dilation, k0, nk);
+        if (!in_place && swapped) gather(b, B_STRIDE, n, x, at, h, v, H, W, I, I, kw, dilation, k0, nk);
         if (!in_place && !swapped) gather_dy(b, B_STRIDE, n, dy + (size_t)p0 * O + o0, O, no);
         if (in_place && !swapped) {
             for (int p = 0; p < n; ++p) {

@@ -128,12 +128,6 @@ static rheo_status conv2d_launch(rheo_launcher *l, const rheo_node *n, rheo_erro
     return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
 }
 
-static size_t conv2d_workspace(const rheo_node *n, const rheo_device_facts *dev)
-{
-    const rheo_conv c = describe(n);
-    return rheo_product_workspace(n, &c, dev);
-}
-
 static rheo_cost conv2d_cost(const rheo_node *n)
 {
     const rheo_conv c = describe(n);
@@ -160,7 +154,6 @@ const rheo_op rheo_op_conv2d = {
     .variants = rheo_product_variants,
     .offers = conv2d_offers,
     .launch = conv2d_launch,
-    .workspace = conv2d_workspace,
     .cost = conv2d_cost,
     .reference = conv2d_reference,
     RHEO_SAMPLES(samples),

@@ -76,12 +76,6 @@ static rheo_status conv2d_dx_launch(rheo_launcher *l, const rheo_node *n, rheo_e
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &sum, err);
 }
 
-static size_t conv2d_dx_workspace(const rheo_node *n, const rheo_device_facts *dev)
-{
-    const rheo_conv c = transposed(describe(n));
-    return rheo_product_workspace(n, &c, dev);
-}
-
 static rheo_cost conv2d_dx_cost(const rheo_node *n)
 {
     const rheo_conv c = describe(n);
@@ -111,7 +105,6 @@ const rheo_op rheo_op_conv2d_dx = {
     .variants = rheo_product_variants,
     .offers = conv2d_dx_offers,
     .launch = conv2d_dx_launch,
-    .workspace = conv2d_dx_workspace,
     .cost = conv2d_dx_cost,
     .reference = conv2d_dx_reference,
     RHEO_SAMPLES(samples),

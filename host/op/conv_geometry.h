@@ -11,7 +11,7 @@ enum { RHEO_SMALL_MAX = 48, RHEO_THIN_MAX = 48 }; /* channels, of cl/conv2d_few.
 /* Groups that keep the cores of a large CPU busy and small ones evenly so. */
 enum { RHEO_WANTED_GROUPS = 32 };
 
-/* The register tile of cl/conv2d.cl: ROWS x COLS. */
+/* The register tile, ROWS x COLS of cl/conv2d.cl. */
 static inline int64_t conv_rows(const rheo_device_facts *dev)
 {
     return dev->vector_width == 16 ? 12 : 6;

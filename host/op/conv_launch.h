@@ -23,8 +23,7 @@ typedef struct rheo_epilogue {
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */
 
-size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
-/* `work` holds rheo_conv_workspace floats from element 0 on; epilogue may be NULL. */
+/* One launch, no workspace; epilogue may be NULL. */
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err);
 

@@ -73,7 +73,7 @@ static rheo_status matmul_launch(rheo_launcher *l, const rheo_node *n, rheo_erro
 static size_t matmul_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = product_of(n);
-    return is_dw(n) ? rheo_product_dw_workspace(n, &c, dev) : rheo_product_workspace(n, &c, dev);
+    return is_dw(n) ? rheo_product_dw_workspace(n, &c, dev) : 0;
 }
 
 static rheo_cost matmul_cost(const rheo_node *n)

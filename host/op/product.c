@@ -74,11 +74,6 @@ rheo_status rheo_product_dw_launch(rheo_launcher *l, const rheo_node *n, const r
     return rheo_emit_call(l, call_gemm, &g, sizeof g, err);
 }
 
-size_t rheo_product_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)
-{
-    return n->variant == OWN ? rheo_conv_workspace(c, dev) : 0;
-}
-
 size_t rheo_product_dw_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)
 {
     return n->variant == OWN ? rheo_conv_dw_workspace(c, dev) : 0;

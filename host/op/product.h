@@ -9,11 +9,10 @@ extern const char *const rheo_product_variants[]; /* "own" and, in a build that 
 /* CLBlast can do it: a window of one tap without padding, everything dense. */
 bool rheo_is_matrix_product(const rheo_conv *c);
 
-/* rheo_conv_launch (without epilogue) and rheo_conv_dw_launch, or CLBlast where n->variant says so; and their workspaces. */
+/* rheo_conv_launch (without epilogue) and rheo_conv_dw_launch, or CLBlast where n->variant says so; and the workspace of the latter. */
 rheo_status rheo_product_launch(rheo_launcher *l, const rheo_node *n, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, rheo_error *err);
 rheo_status rheo_product_dw_launch(rheo_launcher *l, const rheo_node *n, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw,
                                    rheo_error *err);
-size_t rheo_product_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev);
 size_t rheo_product_dw_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev);
 
 #endif

@@ -13,7 +13,7 @@ enum { MAX_FILES = 24 };
 static const struct { const char *name; const char *files[MAX_FILES]; } table[RHEO_MAX_PROGRAMS] = {
     { "device", { "device.cl" } },
     { "pointwise", { "pointwise.cl", "reduce.cl" } },
-    { "conv2d", { "conv2d.cl", "conv2d_few.cl", "conv2d_dw.cl", "conv2d_simt.cl" } },
+    { "conv2d", { "conv2d.cl", "conv2d_columns.cl", "conv2d_few.cl", "conv2d_dw.cl", "conv2d_simt.cl" } },
     { "flow", { "affine.cl", "coupling.cl", "lu.cl" } },
     { "index", { "copy.cl", "philox.cl", "random.cl" } },
     { "algebra", { "triangular.cl", "sums.cl", "gaussian.cl", "optimizer.cl" } },

@@ -1,0 +1,208 @@
+// conv2d on CPUs with vectors along the output's channels: a register tile of ROWS positions x COLS columns, for all but few
+// columns; with the means of conv2d.cl, which comes before it.
+
+#if RHEO_CPU
+#define DEPTH 256               // of the reduction at most, packed and gathered at a time
+#define STRIDE (DEPTH + 16)     // rows an odd number of cache lines apart share no set
+#define WEIGHTS (1 << 16)       // a group packs at a time: half the second-level cache where that is small
+#define COLUMNS_MAX 1024        // of a group
+#define SPAN_ROWS 48            // positions gathered at a time, a multiple of ROWS
+
+// ---- weights in private memory: to[j, k, c] is weight k of column j COLS + c, k < n --------------------------------------
+
+// Rows of columns lie side by side. Columns beyond the last are zero.
+NOINLINE static void pack_rows(float *to, const global float *w, int s_tap, int s_in, int I, int k0, int n, int columns)
+{
+    int tap = k0 / I, i = k0 - tap * I;
+    for (int k = 0; k < n; ++k, to += COLS) {
+        const global float *row = w + tap * s_tap + i * s_in;
+        int c = 0;
+        for (; c + COLS <= columns; c += COLS) {
+            STORE(LOAD_GLOBAL(row + c), to + c * n);
+            STORE(LOAD_GLOBAL(row + c + VEC), to + c * n + VEC);
+        }
+        if (c < columns) {
+            clear_row(to + c * n, COLS);
+            copy_row(to + c * n, row + c, columns - c);
+        }
+        if (++i == I) {
+            i = 0;
+            ++tap;
+        }
+    }
+}
+
+// t[i] element j becomes t[j] element i: halves of the rows interleaved, as often as VEC can be halved.
+static void transpose(floatv t[VEC])
+{
+#pragma unroll
+    for (int s = 1; s < VEC; s *= 2) {
+        floatv u[VEC];
+#pragma unroll
+        for (int i = 0; i < VEC / 2; ++i) {
+            u[2 * i].even = t[i].lo;
+            u[2 * i].odd = t[i + VEC / 2].lo;
+            u[2 * i + 1].even = t[i].hi;
+            u[2 * i + 1].odd = t[i + VEC / 2].hi;
+        }
+#pragma unroll
+        for (int i = 0; i < VEC; ++i) t[i] = u[i];
+    }
+}
+
+// Weights i side by side, columns s_out apart: blocks of VEC x VEC transposed while they can be read by full vectors, up to `end`.
+NOINLINE static void pack_columns(float *to, const global float *w, const global float *end, int s_tap, int s_out, int I, int k0, int n,
+                                  int columns)
+{
+    for (int k = 0; k < n;) {
+        const int tap = (k0 + k) / I, i = k0 + k - tap * I, deep = min(min(VEC, I - i), n - k);
+        for (int c = 0; c < columns; c += VEC) {
+            const global float *from = w + tap * s_tap + i + c * s_out;
+            float *out = to + c / COLS * COLS * n + k * COLS + c % COLS;
+            const int wide = min(VEC, columns - c);
+            if (wide == VEC && from + (VEC - 1) * s_out + VEC <= end) {
+                floatv t[VEC];
+#pragma unroll
+                for (int r = 0; r < VEC; ++r) t[r] = LOAD_GLOBAL(from + r * s_out);
+                transpose(t);
+#pragma unroll
+                for (int r = 0; r < VEC; ++r)
+                    if (r < deep) STORE(t[r], out + r * COLS);
+            } else {
+                for (int d = 0; d < deep; ++d)
+                    for (int j = 0; j < VEC; ++j) out[d * COLS + j] = j < wide ? from[j * s_out + d] : 0.0f;
+            }
+        }
+        k += deep;
+    }
+}
+
+// ---- the product ------------------------------------------------------------------------------------------------------
+
+// acc[r] += sum over k < n of a[r, k] w[k]
+static void multiply_two(floatv acc[ROWS][2], const float *a, const float *w, int n)
+{
+    for (int k = 0; k < n; ++k, w += COLS) {
+        const floatv w0 = LOAD(w), w1 = LOAD(w + VEC);
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) {
+            const floatv t = (floatv)(a[r * STRIDE + k]);
+            acc[r][0] = RHEO_FMA(t, w0, acc[r][0]);
+            acc[r][1] = RHEO_FMA(t, w1, acc[r][1]);
+        }
+    }
+}
+
+static void multiply_one(floatv acc[ROWS][2], const float *a, const float *w, int n)
+{
+    for (int k = 0; k < n; ++k, w += COLS) {
+        const floatv w0 = LOAD(w);
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) acc[r][0] = RHEO_FMA((floatv)(a[r * STRIDE + k]), w0, acc[r][0]);
+    }
+}
+
+// What becomes of a sum: act((z + shift) scale) with act >= 0, 0: nothing, 1: relu.
+static floatv finish(floatv z, floatv shift, floatv scale, int act)
+{
+    const floatv zero = (floatv)(0.0f), s = (z + shift) * scale;
+    return act < 0 ? z : act == 1 ? select(s, zero, s < zero) : s;
+}
+
+// to[r stride + c] = finish(sum over k < n of a[r, k] w[k, c], plus `more` where there is any) for r < rows, c < cols
+NOINLINE static void product(global float *to, const global float *more, int stride, const float *a, const float *w, int n, int rows,
+                             int cols, const float *shift, const float *scale, int act)
+{
+    floatv acc[ROWS][2];
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);
+    if (cols > VEC) multiply_two(acc, a, w, n);
+    else multiply_one(acc, a, w, n);
+    if (rows < ROWS || cols < COLS) {
+        floatv tile[ROWS][2], row[2];
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) {
+            tile[r][0] = acc[r][0];
+            tile[r][1] = acc[r][1];
+        }
+        for (int r = 0; r < rows; ++r) {
+            row[0] = row[1] = (floatv)(0.0f);
+            if (more) copy_row((float *)row, more + r * stride, cols);
+            for (int v = 0; v < 2; ++v) row[v] = finish(row[v] + tile[r][v], LOAD(shift + v * VEC), LOAD(scale + v * VEC), act);
+            store_row(to + r * stride, (float *)row, cols);
+        }
+        return;
+    }
+    if (more) {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) {
+            acc[r][0] += LOAD_GLOBAL(more + r * stride);
+            acc[r][1] += LOAD_GLOBAL(more + r * stride + VEC);
+        }
+    }
+    if (act >= 0) {
+        const floatv shift0 = LOAD(shift), shift1 = LOAD(shift + VEC), scale0 = LOAD(scale), scale1 = LOAD(scale + VEC);
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) {
+            acc[r][0] = finish(acc[r][0], shift0, scale0, act);
+            acc[r][1] = finish(acc[r][1], shift1, scale1, act);
+        }
+    }
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+        STORE_GLOBAL(acc[r][0], to + r * stride);
+        STORE_GLOBAL(acc[r][1], to + r * stride + VEC);
+    }
+}
+
+// y = patch w, or with adds, add + patch w; with act >= 0, y = act((patch w + b) exp(factor l)). Positions have x_c channels in x,
+// y_c in y and add; what add has beyond the first O goes to y as it is. Weight k = (tap, i) of column o is at
+// base + tap s_tap + i s_in + o s_out, s_in or s_out being 1. Group (g, c): a share of the tiles of ROWS positions and `panels` of
+// COLS columns from c panels on. It takes the reduction in steps of `depth`, whose weights it packs for all its positions;
+// what was gathered of x serves all its panels. Sums of several steps are added up in y.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void conv2d(const global float *x, const global float *w, const global float *b, const global float *l, const global float *add,
+            global float *y, int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
+            int x_c, int y_c, int base, int s_tap, int s_in, int s_out, int depth, int panels, int adds, int act, float factor,
+            int x_batch, int w_batch, int y_batch)
+{
+    floatv weights_[WEIGHTS / VEC], patch_[SPAN_ROWS * STRIDE / VEC];     // aligned as vectors are
+    floatv shift_[COLUMNS_MAX / VEC], scale_[COLUMNS_MAX / VEC];
+    float *weights = (float *)weights_, *patch = (float *)patch_, *shift = (float *)shift_, *scale = (float *)scale_;
+    int at[SPAN_ROWS], h[SPAN_ROWS], v[SPAN_ROWS];
+    const int tiles = (P + ROWS - 1) / ROWS, o0 = (int)get_group_id(1) * panels * COLS, columns = min(panels * COLS, O - o0);
+    const int first = (int)(get_group_id(0) * (size_t)tiles / get_num_groups(0)) * ROWS;
+    const int last = min((int)((get_group_id(0) + 1) * (size_t)tiles / get_num_groups(0)) * ROWS, P);
+    x += get_group_id(2) * (size_t)x_batch;
+    w += get_group_id(2) * (size_t)w_batch;
+    y += get_group_id(2) * (size_t)y_batch + o0;
+    add += get_group_id(2) * (size_t)y_batch + o0;
+    for (int c = 0; c < columns; c += VEC) shift_[c / VEC] = scale_[c / VEC] = (floatv)(0.0f);
+    if (act >= 0) {
+        copy_row(shift, b + o0, columns);
+        copy_row(scale, l + o0, columns);
+        for (int c = 0; c < columns; c += VEC) scale_[c / VEC] = exp(factor * scale_[c / VEC]);
+    }
+    for (int k = 0; k < K; k += depth) {
+        const int n = min(depth, K - k), ends = k + n == K ? act : -1;
+        const global float *more = k > 0 ? y : adds ? add : 0;
+        if (s_out == 1) pack_rows(weights, w + base + o0, s_tap, s_in, I, k, n, columns);
+        else pack_columns(weights, w + base + o0 * s_out, w + K * O, s_tap, s_out, I, k, n, columns);
+        for (int q = first; q < last; q += SPAN_ROWS) {
+            const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
+            locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
+            gather(patch, STRIDE, up, x, at, h, v, H, W, x_c, I, kw, dilation, k, n);
+            for (int c = 0; c < columns; c += COLS) {
+                for (int p = 0; p < positions; p += ROWS) {
+                    const size_t to = (size_t)(q + p) * y_c + c;
+                    product(y + to, more ? more + to : 0, y_c, patch + p * STRIDE, weights + c * n, n, min(ROWS, positions - p),
+                            min(COLS, columns - c), shift + c, scale + c, ends);
+                }
+            }
+            if (!adds || k > 0 || o0 + columns < O) continue;
+            for (int r = 0; r < positions; ++r)
+                for (int c = columns; c < y_c - o0; ++c) y[(size_t)(q + r) * y_c + c] = add[(size_t)(q + r) * y_c + c];
+        }
+    }
+}
+#endif
