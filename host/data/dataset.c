@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static void free_rows(rheo_rows *rows)
 void rheo_dataset_close(rheo_dataset *data)
 {
     if (!data) return;
+    (void)rheo_dataset_wait(data, NULL);
     for (int k = 0; k < RHEO_SPLITS; k++) free_rows(&data->split[k]);
     free(data->name);
     free(data);
@@ -87,34 +89,76 @@ static void fingerprint_images(rheo_rows *rows, size_t row_bytes)
     rows->fingerprint = (uint32_t)crc;
 }
 
+/* Of the part that is read first. */
+static rheo_status read_sizes(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
+{
+    const char *part = splits & ~(1u << RHEO_SPLIT_TEST) ? "train" : "t10k";
+    data->kind = RHEO_DATA_IMAGES;
+    data->c = 1;
+    return rheo_idx_part_sizes(folder, part, &data->h, &data->w, err);
+}
+
 static rheo_status load_folder(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
 {
     rheo_rows *train = &data->split[RHEO_SPLIT_TRAIN], *valid = &data->split[RHEO_SPLIT_VALID], *test = &data->split[RHEO_SPLIT_TEST];
     rheo_status st = RHEO_OK;
-    uint32_t h = 0, w = 0;
+    uint32_t h = data->h, w = data->w;
     if (splits & (1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID)) {
-        st = rheo_idx_read_part(folder, "train", train, &data->h, &data->w, err);
+        st = rheo_idx_read_part(folder, "train", train, &h, &w, err);
         if (!st && train->count < 2) st = rheo_fail(err, RHEO_EFORMAT, "%s: found 1 training image, expected at least 2", folder);
-        if (!st) st = split_off(train, valid, (size_t)data->h * data->w, err);
+        if (!st) st = split_off(train, valid, (size_t)h * w, err);
     }
-    if (!st && splits & 1u << RHEO_SPLIT_TEST) {
-        st = rheo_idx_read_part(folder, "t10k", test, &h, &w, err);
-        if (!st && train->count && (h != data->h || w != data->w))
-            st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training",
-                           folder, h, w, data->h, data->w);
-        if (!st) {
-            data->h = h;
-            data->w = w;
-        }
-    }
-    if (st) return st;
-    data->kind = RHEO_DATA_IMAGES;
-    data->c = 1;
-    for (int k = 0; k < RHEO_SPLITS; k++) {
-        if (splits >> k & 1) fingerprint_images(&data->split[k], (size_t)data->h * data->w);
+    if (!st && splits & 1u << RHEO_SPLIT_TEST) st = rheo_idx_read_part(folder, "t10k", test, &h, &w, err);
+    if (!st && (h != data->h || w != data->w))
+        st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training", folder, h, w, data->h,
+                       data->w);
+    for (int k = 0; k < RHEO_SPLITS && !st; k++) {
+        if (splits >> k & 1) fingerprint_images(&data->split[k], (size_t)h * w);
         else free_rows(&data->split[k]);
     }
+    return st;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------ */
+
+struct rheo_loading {
+    pthread_t thread;
+    rheo_dataset *data;
+    const char *folder;      /* lives as long as the data set */
+    unsigned splits;
+    rheo_error err;
+};
+
+static void *load(void *user)
+{
+    struct rheo_loading *l = user;
+    l->err.status = load_folder(l->data, l->folder, l->splits, &l->err);
+    return NULL;
+}
+
+static rheo_status begin_loading(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
+{
+    struct rheo_loading *l = calloc(1, sizeof *l);
+    if (!l) return RHEO_ENOMEM;
+    *l = (struct rheo_loading){ .data = data, .folder = folder, .splits = splits, .err = RHEO_ERROR_INIT };
+    if (pthread_create(&l->thread, NULL, load, l)) {
+        free(l);
+        return load_folder(data, folder, splits, err);
+    }
+    data->loading = l;
     return RHEO_OK;
+}
+
+rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err)
+{
+    struct rheo_loading *l = data->loading;
+    if (!l) return RHEO_OK;
+    pthread_join(l->thread, NULL);
+    data->loading = NULL;
+    const rheo_status st = l->err.status;
+    if (st) rheo_fail(err, st, "%s", *l->err.text ? l->err.text : rheo_status_text(st));
+    free(l);
+    return st;
 }
 
 /* ---- toys ----------------------------------------------------------------------------------------------------- */
@@ -180,7 +224,7 @@ static rheo_status fail_unknown(const char *spec, rheo_error *err)
     return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of IDX files", spec, *near ? near : ".", list);
 }
 
-rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
+rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
 {
     rheo_status st = RHEO_ENOMEM;
     rheo_dataset *data = calloc(1, sizeof *data);
@@ -193,7 +237,7 @@ rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **
         st = toy ? load_toy(data, toy, splits, err) : fail_unknown(spec, err);
         goto done;
     }
-    const char *folder = spec;
+    const char *folder = data->name;
     for (int k = 0; k < KNOWN_FOLDERS; k++) {
         if (strcmp(spec, known_folder[k].name)) continue;
         folder = known_folder[k].folder;
@@ -202,7 +246,8 @@ rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **
                        spec, folder, known_folder[k].package);
         goto done;
     }
-    st = rheo_folder_exists(folder) ? load_folder(data, folder, splits, err) : fail_unknown(spec, err);
+    st = rheo_folder_exists(folder) ? read_sizes(data, folder, splits, err) : fail_unknown(spec, err);
+    if (!st) st = begin_loading(data, folder, splits, err);
 done:
     if (st) {
         rheo_fail(err, st, "%s: out of memory", spec);
@@ -211,4 +256,14 @@ done:
     }
     *out = data;
     return RHEO_OK;
+}
+
+rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
+{
+    rheo_dataset *data = NULL;
+    rheo_status st = rheo_dataset_begin(spec, splits, &data, err);
+    if (!st) st = rheo_dataset_wait(data, err);
+    if (st) rheo_dataset_close(data);
+    else *out = data;
+    return st;
 }

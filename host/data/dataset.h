@@ -22,6 +22,7 @@ typedef struct rheo_dataset {
     uint32_t h, w, c;        /* a vector is a 1x1 image of c channels */
     double entropy;          /* of generated data, nats; NAN where not known */
     rheo_rows split[RHEO_SPLITS];
+    struct rheo_loading *loading;       /* the thread that reads the rows, until it is waited for */
 } rheo_dataset;
 
 /* Opens a data set by name ("fashion-mnist", "toy:moons") or as a folder of IDX files
@@ -30,6 +31,11 @@ typedef struct rheo_dataset {
  * the training split is the rest, in the file's order. The test files are opened for the test split only.
  * The caller frees *out with rheo_dataset_close, which accepts NULL. */
 rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err);
+
+/* The two halves of that, with time between them for other work: after the first all is known but the rows, which a thread
+ * reads; the second ends the thread and says what became of it. Closing ends it too. */
+rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err);
+rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err);
 void rheo_dataset_close(rheo_dataset *data);
 
 const char *rheo_split_name(rheo_split split);      /* "train", "valid", "test" */

@@ -102,6 +102,15 @@ done:
     return RHEO_OK;
 }
 
+static rheo_status read_sizes(const char *path, rheo_idx *idx, rheo_error *err)
+{
+    gzFile f = gzopen(path, "rb");
+    if (!f) return rheo_fail(err, RHEO_EFILE, "%s: cannot be opened", path);
+    const rheo_status st = read_header(f, path, 3, idx, err);
+    gzclose(f);
+    return st;
+}
+
 /* folder/part-suffix or the same with .gz, whichever is there (raw first); NULL in *path for neither. */
 static rheo_status find_file(const char *folder, const char *part, const char *suffix, char **path, rheo_error *err)
 {
@@ -119,19 +128,33 @@ static rheo_status find_file(const char *folder, const char *part, const char *s
     return RHEO_OK;
 }
 
+static rheo_status find_images(const char *folder, const char *part, char **path, rheo_error *err)
+{
+    const rheo_status st = find_file(folder, part, "images-idx3-ubyte", path, err);
+    if (st || *path) return st;
+    return rheo_fail(err, RHEO_EFILE, "%s: holds no %s-images-idx3-ubyte[.gz]%s", folder, part,
+                     rheo_folder_exists(folder) ? "" : " (there is no such folder)");
+}
+
+rheo_status rheo_idx_part_sizes(const char *folder, const char *part, uint32_t *h, uint32_t *w, rheo_error *err)
+{
+    char *path = NULL;
+    rheo_idx idx = { .data = NULL };
+    rheo_status st = find_images(folder, part, &path, err);
+    if (!st) st = read_sizes(path, &idx, err);
+    *h = idx.dim[1];
+    *w = idx.dim[2];
+    free(path);
+    return st;
+}
+
 rheo_status rheo_idx_read_part(const char *folder, const char *part, rheo_rows *rows, uint32_t *h, uint32_t *w, rheo_error *err)
 {
     char *images_path = NULL, *labels_path = NULL;
     rheo_idx images = { .data = NULL }, labels = { .data = NULL };
-    rheo_status st = find_file(folder, part, "images-idx3-ubyte", &images_path, err);
+    rheo_status st = find_images(folder, part, &images_path, err);
     if (!st) st = find_file(folder, part, "labels-idx1-ubyte", &labels_path, err);
-    if (st) goto done;
-    if (!images_path) {
-        st = rheo_fail(err, RHEO_EFILE, "%s: holds no %s-images-idx3-ubyte[.gz]%s", folder, part,
-                       rheo_folder_exists(folder) ? "" : " (there is no such folder)");
-        goto done;
-    }
-    st = rheo_idx_read(images_path, 3, &images, err);
+    if (!st) st = rheo_idx_read(images_path, 3, &images, err);
     if (!st && labels_path) st = rheo_idx_read(labels_path, 1, &labels, err);
     if (st) goto done;
     if (labels.data && labels.dim[0] != images.dim[0]) {

@@ -14,7 +14,10 @@ typedef struct rheo_idx {
  * says. The caller frees out->data. */
 rheo_status rheo_idx_read(const char *path, int rank, rheo_idx *out, rheo_error *err);
 
-/* Images and, where there is a file, labels of one part ("train" or "t10k") of a folder; fills rows and the sizes. */
+/* The sizes of the images of one part ("train" or "t10k") of a folder, from the file's header. */
+rheo_status rheo_idx_part_sizes(const char *folder, const char *part, uint32_t *h, uint32_t *w, rheo_error *err);
+
+/* Images and, where there is a file, labels of one part; fills rows and the sizes. */
 rheo_status rheo_idx_read_part(const char *folder, const char *part, rheo_rows *rows, uint32_t *h, uint32_t *w, rheo_error *err);
 
 #endif
