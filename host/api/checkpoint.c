@@ -23,8 +23,7 @@ static rheo_status upload(rheo_checkpoint *c, const float *theta, const float *f
     const rheo_params *p = c->in.model->params;
     rheo_status st = rheo_state_write(c->in.state, c->in.theta, 0, rheo_params_flat(p, true), theta, err);
     if (!st) st = rheo_state_write(c->in.state, c->in.fixed, 0, rheo_params_flat(p, false), fixed, err);
-    const rheo_status waited = rheo_instance_finish(&c->in, err);
-    return st ? st : waited;
+    return st;
 }
 
 rheo_status rheo_checkpoint_open(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err)

@@ -166,7 +166,6 @@ rheo_status rheo_params_write_initial(const rheo_params *p, rheo_state *s, int t
         if (!(flat[t] = calloc((size_t)rheo_params_flat(p, t), sizeof **flat))) st = rheo_fail(err, RHEO_ENOMEM, "parameters: out of memory");
     for (int k = 0; k < p->n && !st; k++) initial_values(&p->at[k], (uint32_t)k, seed, flat[p->at[k].trained] + p->at[k].offset);
     for (int t = 0; t < 2 && !st; t++) st = rheo_state_write(s, storage[t], 0, rheo_params_flat(p, t), flat[t], err);
-    if (!st && rheo_state_device(s)) st = rheo_finish(rheo_state_device(s), err);
     free(flat[0]);
     free(flat[1]);
     return st;

@@ -102,19 +102,22 @@ static rheo_status check_range(const rheo_slot *slot, int64_t offset, int64_t co
                      (long long)(offset + count), slot->storage.name, (long long)slot->storage.count);
 }
 
-rheo_status rheo_state_write(rheo_state *s, int storage, int64_t offset, int64_t count, const void *from, rheo_error *err)
+rheo_status rheo_state_upload(rheo_state *s, int storage, int64_t offset, int64_t count, const void *from, rheo_error *err)
 {
     rheo_slot *slot = NULL;
     rheo_status st = slot_memory(s, storage, &slot, err);
     if (!st) st = check_range(slot, offset, count, err);
     if (st) return st;
-    if (s->dev) {
-        st = rheo_write(s->dev, slot->buffer, (size_t)offset * 4, (size_t)count * 4, from, err);
-        return st ? st : rheo_finish(s->dev, err);     /* `from` may change now */
-    }
+    if (s->dev) return rheo_write(s->dev, slot->buffer, (size_t)offset * 4, (size_t)count * 4, from, err);
     for (int64_t i = 0; i < count; i++)
         slot->values[offset + i] = slot->storage.type == RHEO_F32 ? (double)((const float *)from)[i] : (double)((const uint32_t *)from)[i];
     return RHEO_OK;
+}
+
+rheo_status rheo_state_write(rheo_state *s, int storage, int64_t offset, int64_t count, const void *from, rheo_error *err)
+{
+    const rheo_status st = rheo_state_upload(s, storage, offset, count, from, err);
+    return st || !s->dev ? st : rheo_finish(s->dev, err);
 }
 
 rheo_status rheo_state_read(rheo_state *s, int storage, int64_t offset, int64_t count, void *to, rheo_error *err)

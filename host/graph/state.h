@@ -25,10 +25,11 @@ const rheo_storage *rheo_storage_at(const rheo_state *s, int k);
 rheo_status rheo_state_bind(rheo_state *s, rheo_device *dev, rheo_error *err);
 rheo_device *rheo_state_device(const rheo_state *s);
 
-/* Copies count elements from or to host memory: float for F32, uint32_t for U32 storages. Reading waits for the
- * device; what is written from must stay as it is until the next read (or rheo_finish). */
+/* Copies count elements from or to host memory: float for F32, uint32_t for U32 storages. Both wait for the device. */
 rheo_status rheo_state_write(rheo_state *s, int storage, int64_t offset, int64_t count, const void *from, rheo_error *err);
 rheo_status rheo_state_read(rheo_state *s, int storage, int64_t offset, int64_t count, void *to, rheo_error *err);
+/* Only queues the write: what it is made from must stay as it is until the device has passed it. */
+rheo_status rheo_state_upload(rheo_state *s, int storage, int64_t offset, int64_t count, const void *from, rheo_error *err);
 
 /* In full double precision; only for states bound to the host, valid until the state is destroyed. */
 rheo_status rheo_state_values(rheo_state *s, int storage, double **out, rheo_error *err);

@@ -74,3 +74,19 @@ rheo_status rheo_finish(rheo_device *dev, rheo_error *err)
     const cl_int code = clFinish(dev->queue);
     return code == CL_SUCCESS ? RHEO_OK : rheo_cl_fail(err, code, "%s: clFinish", dev->found.facts.name);
 }
+
+rheo_status rheo_mark(rheo_device *dev, cl_event *mark, rheo_error *err)
+{
+    const cl_int code = clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, mark);
+    if (code != CL_SUCCESS) return rheo_cl_fail(err, code, "%s: clEnqueueMarkerWithWaitList", dev->found.facts.name);
+    return rheo_flush(dev, err);
+}
+
+rheo_status rheo_wait(rheo_device *dev, cl_event *mark, rheo_error *err)
+{
+    if (!*mark) return RHEO_OK;
+    const cl_int code = clWaitForEvents(1, mark);
+    clReleaseEvent(*mark);
+    *mark = NULL;
+    return code == CL_SUCCESS ? RHEO_OK : rheo_cl_fail(err, code, "%s: clWaitForEvents", dev->found.facts.name);
+}

@@ -1,7 +1,7 @@
 /* Devices, buffers, programs and launches: what rheo knows of OpenCL, and nothing of ops.
  *
  * Every call is made from one thread per device. Work is queued in order; only rheo_read,
- * rheo_finish and rheo_device_close wait. Sizes are bytes unless a name says otherwise. */
+ * rheo_wait, rheo_finish and rheo_device_close wait. Sizes are bytes unless a name says otherwise. */
 #ifndef RHEO_RUNTIME_H
 #define RHEO_RUNTIME_H
 
@@ -45,7 +45,7 @@ void rheo_device_close(rheo_device *dev);
 const rheo_device_facts *rheo_device_facts_of(const rheo_device *dev);
 
 /* Buffers. Reads block; writes copy from memory that must stay as it is until the queue passed
- * them (rheo_finish, or any later read); fill repeats a 4-byte pattern. */
+ * them (rheo_wait, rheo_finish, or any later read); fill repeats a 4-byte pattern. */
 rheo_status rheo_buffer_create(rheo_device *dev, size_t bytes, cl_mem *out, rheo_error *err);
 rheo_status rheo_buffer_window(rheo_device *dev, cl_mem parent, size_t offset, size_t bytes, cl_mem *out, rheo_error *err);
 void rheo_buffer_release(cl_mem buffer);    /* NULL is fine */
@@ -55,6 +55,10 @@ rheo_status rheo_copy(rheo_device *dev, cl_mem from, size_t from_offset, cl_mem 
 rheo_status rheo_fill(rheo_device *dev, cl_mem to, size_t offset, size_t bytes, uint32_t pattern, rheo_error *err);
 rheo_status rheo_flush(rheo_device *dev, rheo_error *err);
 rheo_status rheo_finish(rheo_device *dev, rheo_error *err);
+
+/* A mark stands behind all that was queued before it. Waiting for one releases it and makes it NULL; NULL is passed already. */
+rheo_status rheo_mark(rheo_device *dev, cl_event *mark, rheo_error *err);
+rheo_status rheo_wait(rheo_device *dev, cl_event *mark, rheo_error *err);
 
 /* A kernel argument, held by value so that a launch can be recorded and replayed. */
 typedef struct rheo_arg {

@@ -80,15 +80,9 @@ rheo_status rheo_key_declare(rheo_state *s, rheo_key *out, rheo_error *err)
 rheo_status rheo_key_write(rheo_state *s, const rheo_key *k, uint64_t seed, uint32_t step, uint32_t first, rheo_error *err)
 {
     const uint32_t words[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), step, first };
-    rheo_device *dev = rheo_state_device(s);
     rheo_status st = rheo_state_write(s, k->seed, 0, 2, &words[0], err);
     if (!st) st = rheo_state_write(s, k->step, 0, 1, &words[2], err);
-    if (!st) st = rheo_state_write(s, k->first, 0, 1, &words[3], err);
-    if (dev) {      /* the words live on this stack */
-        const rheo_status waited = rheo_finish(dev, err);
-        if (!st) st = waited;
-    }
-    return st;
+    return st ? st : rheo_state_write(s, k->first, 0, 1, &words[3], err);
 }
 
 rheo_value rheo_key_value(rheo_graph *g, const rheo_key *k)

@@ -42,9 +42,7 @@ rheo_status rheo_trainstep_read_scalars(rheo_trainstep *s, float out[RHEO_SCALAR
 
 rheo_status rheo_trainstep_write_scalar(rheo_trainstep *s, rheo_scalar which, float value, rheo_error *err)
 {
-    rheo_status st = rheo_state_write(s->in->state, s->scalars, (int64_t)which * RHEO_SCALAR_STRIDE, 1, &value, err);
-    const rheo_status waited = rheo_instance_finish(s->in, err);
-    return st ? st : waited;
+    return rheo_state_write(s->in->state, s->scalars, (int64_t)which * RHEO_SCALAR_STRIDE, 1, &value, err);
 }
 
 rheo_status rheo_trainstep_clear_sums(rheo_trainstep *s, rheo_error *err)
@@ -55,9 +53,8 @@ rheo_status rheo_trainstep_clear_sums(rheo_trainstep *s, rheo_error *err)
     if (!zeros) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     rheo_status st = rheo_state_write(s->in->state, s->gradient, 0, flat, zeros, err);
     if (!st) st = rheo_state_write(s->in->state, s->loss, 0, 1, zeros, err);
-    const rheo_status waited = rheo_instance_finish(s->in, err);
     free(zeros);
-    return st ? st : waited;
+    return st;
 }
 
 /* ---- the graph ------------------------------------------------------------------------------------- */

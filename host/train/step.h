@@ -40,7 +40,6 @@ rheo_status rheo_trainstep_create(const rheo_instance *in, const rheo_recipe *re
 void rheo_trainstep_free(rheo_trainstep *s);
 
 rheo_status rheo_trainstep_read_scalars(rheo_trainstep *s, float out[RHEO_SCALARS], rheo_error *err);
-/* Waits until the device has it. */
 rheo_status rheo_trainstep_write_scalar(rheo_trainstep *s, rheo_scalar which, float value, rheo_error *err);
 
 /* Empties the sums of accumulation, where there are any. */
