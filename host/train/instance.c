@@ -13,7 +13,6 @@ void rheo_recipe_take_data(rheo_recipe *recipe, const rheo_dataset *data)
 {
     recipe->shape = rheo_shape_of_data(data);
     if (!recipe->batch) recipe->batch = recipe->shape.bytes ? BATCH_IMAGES : BATCH_VECTORS;
-    recipe->fingerprint = data->split[RHEO_SPLIT_TRAIN].fingerprint;
 }
 
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err)

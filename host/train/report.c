@@ -75,7 +75,6 @@ rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err)
     const double now = rheo_seconds(), took = now - t->report_time, steps = (double)(t->steps - t->reported);
     const double loss = scalar[RHEO_LOSS_COUNT] > 0 ? scalar[RHEO_LOSS_SUM] / scalar[RHEO_LOSS_COUNT] : NAN;
     const uint64_t skipped = (uint64_t)scalar[RHEO_SKIPPED];
-    t->pending = 0;
     if (steps > 0 && took > 0) t->images_per_second = steps * (double)(t->recipe.batch * t->recipe.accumulate) / took;
     *row = (uint64_t)scalar[RHEO_SKIPPED_ROW];
     if (skipped > t->skipped && !*row)

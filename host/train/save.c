@@ -12,14 +12,18 @@
 #define PICTURE_TEMPERATURE 0.8
 enum { PICTURE_COUNT = 64 };
 
+rheo_status rheo_trainer_write(const rheo_trainer *t, rheo_error *err)
+{
+    return rheo_checkpoint_write(t->run.last, &t->recipe, t->in.model->params, &t->good, err);
+}
+
 rheo_status rheo_trainer_save(rheo_trainer *t, rheo_error *err)
 {
     const double began = rheo_seconds();
     rheo_status st = rheo_snapshot_read(&t->good, &t->step, err);
-    t->pending = 0;
     t->good.step = t->steps;
     t->good.seconds = rheo_trainer_seconds(t);
-    if (!st) st = rheo_checkpoint_write(t->run.last, &t->recipe, t->in.model->params, &t->good, err);
+    if (!st) st = rheo_trainer_write(t, err);
     if (t->steps > t->bad_step) t->returns = 0;
     t->last_save = rheo_seconds();
     t->save_seconds = t->last_save - began;
@@ -53,7 +57,6 @@ rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
     if (!st) st = rheo_evaluator_mean(&t->evaluator, &t->data->split[RHEO_SPLIT_VALID], t->n_valid, LOOK_SEED, NULL, &m, err);
     if (!st) st = log_look(t, m, err);
     if (st) return st;
-    t->pending = 0;
     t->valid = m.mean * rheo_unit(t->recipe.shape);
     const bool better = t->valid < t->good.best || (isnan(t->good.best) && isfinite(t->valid));
     if (better) {
@@ -95,7 +98,6 @@ rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err)
     if (!s.bytes || (s.c != 1 && s.c != 3)) return RHEO_OK;
     if (!t->drawer.plan) st = rheo_drawer_create(&t->in, t->step.ema, t->recipe.config, PICTURE_COUNT, &t->drawer, err);
     if (!st) st = write_picture(t, err);
-    t->pending = 0;
     t->next_picture = t->steps + t->steps / 8 + 1;      /* a long run leaves dozens, not thousands */
     t->draw_seconds = rheo_seconds() - began;
     return st;

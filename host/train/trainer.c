@@ -10,7 +10,7 @@
 #define LOOK_SECONDS 30.0       /* between looks at the validation split, and */
 #define LOOK_SHARE 0.05         /* their part of the time, at most */
 #define PICTURE_SHARE 0.02
-enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
+enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 64, INITIAL_VECTORS = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
 
 /* ---- starting ---------------------------------------------------------------------------------------- */
 
@@ -23,22 +23,25 @@ static void start_clock(const rheo_train_options *options, rheo_trainer *t)
     t->valid = t->good.best = NAN;
 }
 
-static rheo_status open_data(rheo_trainer *t, rheo_error *err)
+/* Begins to read the data: rows take longer than all the rest before the first step. */
+static rheo_status begin_data(rheo_trainer *t, rheo_error *err)
 {
-    return rheo_dataset_open(t->recipe.data, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
+    return rheo_dataset_begin(t->recipe.data, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
 }
 
-/* Everything that a new run and a resumed one need alike, over a model that is taken over. */
+/* Everything that a new run and a resumed one need alike, over a model that is taken over. Kernels are loaded and plans made
+ * while the data are read. */
 static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
 {
     const rheo_rows *train = &t->data->split[RHEO_SPLIT_TRAIN], *valid = &t->data->split[RHEO_SPLIT_VALID];
     const int64_t dims = rheo_dims(t->recipe.shape);
     const uint32_t most = t->recipe.shape.bytes ? LOOK_IMAGES : LOOK_VECTORS;
-    t->n_valid = valid->count < most ? valid->count : most;
     rheo_status st = rheo_instance_create(model, t->recipe.device, &t->in, err);
     if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
     if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, err);
+    if (!st) st = rheo_dataset_wait(t->data, err);
     if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
+    t->n_valid = valid->count < most ? valid->count : most;
     for (int k = 0; k < 2 && !st; k++)
         if (!(t->staging[k] = malloc((size_t)(t->recipe.batch * dims) * sizeof(float)))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
     return st;
@@ -55,11 +58,12 @@ static void announce(rheo_trainer *t)
                          t->recipe.variants.unknown);
 }
 
-/* Images for the data-dependent initialisation: 256 of 32 x 32, fewer of larger ones (flows 2.3). */
+/* Images for the data-dependent initialisation: 64, of those beyond 64 x 64 fewer (flows 2.3, which has 256 of 32 x 32; these
+ * would be half of the time to the first step of a small model, and 64 give each channel thousands of values already). */
 static rheo_status initialise(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
-    int64_t n = s.h * s.w > 1024 ? (int64_t)INITIAL_IMAGES * 1024 / (s.h * s.w) : INITIAL_IMAGES;
+    int64_t n = !s.bytes ? INITIAL_VECTORS : s.h * s.w > 4096 ? INITIAL_IMAGES * 4096 / (s.h * s.w) : INITIAL_IMAGES;
     if (n < 4) n = 4;
     if (n > t->feed.rows->count) n = t->feed.rows->count;
     float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);
@@ -95,19 +99,19 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     start_clock(options, t);
     rheo_status st = rheo_recipe_from_options(options, &t->recipe, err);
     if (!st) st = rheo_run_check(options->run, options->force, err);
-    if (!st) st = open_data(t, err);
+    if (!st) st = begin_data(t, err);
     if (st) return st;
     rheo_recipe_take_data(&t->recipe, t->data);
     if (t->recipe.minutes > 0) t->deadline = t->start + t->recipe.minutes * 60;
     st = rheo_recipe_model(&t->recipe, &model, err);
     if (!st) st = assemble(t, model, err);
+    t->recipe.fingerprint = t->data->split[RHEO_SPLIT_TRAIN].fingerprint;
     if (!st) st = rheo_run_create(options->run, options->force, &t->run, err);
     if (!st) st = rheo_trainer_write_config(t, err);
     if (!st) announce(t);
     if (!st) st = initialise(t, err);
     if (!st) st = first_state(t, err);
-    if (!st) st = set_end(t, err);
-    return st ? st : rheo_trainer_save(t, err);
+    return st ? st : set_end(t, err);
 }
 
 /* When a resumed run ends: as asked for now, or as it was meant to. */
@@ -142,13 +146,13 @@ rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer 
     t->seconds_before = t->good.seconds;
     if (options->device && strlen(options->device) < sizeof t->recipe.device) strcpy(t->recipe.device, options->device);
     st = choose_end(options, t, err);
-    if (!st) st = open_data(t, err);
+    if (!st) st = begin_data(t, err);
     if (!st) st = rheo_check_data(t->data, t->recipe.shape, err);
+    if (st) rheo_model_destroy(model);
+    else st = assemble(t, model, err);
     if (!st && t->data->split[RHEO_SPLIT_TRAIN].fingerprint != t->recipe.fingerprint)
         st = rheo_fail(err, RHEO_EFORMAT, "%s: found training data of fingerprint %08x, this run began with %08x", t->recipe.data,
                        t->data->split[RHEO_SPLIT_TRAIN].fingerprint, t->recipe.fingerprint);
-    if (st) rheo_model_destroy(model);
-    else st = assemble(t, model, err);
     if (!st) st = rheo_snapshot_write(&t->good, &t->step, t->recipe.seed, err);
     if (!st) st = set_end(t, err);
     if (!st) st = rheo_trainer_write_config(t, err);
@@ -158,7 +162,8 @@ rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer 
 
 void rheo_trainer_free(rheo_trainer *t)
 {
-    if (t->in.dev) rheo_finish(t->in.dev, NULL);        /* batches may still be on their way */
+    for (int k = 0; k < 2 && t->in.dev; k++) rheo_wait(t->in.dev, &t->passed[k], NULL);
+    if (t->in.dev) rheo_finish(t->in.dev, NULL);        /* after an error a batch may be on its way without a mark */
     rheo_evaluator_free(&t->evaluator);
     rheo_drawer_free(&t->drawer);
     rheo_trainstep_free(&t->step);
@@ -174,19 +179,16 @@ void rheo_trainer_free(rheo_trainer *t)
 
 /* ---- the loop ------------------------------------------------------------------------------------------ */
 
-/* The device reads a batch while the next is being filled; with both on their way it is waited for. */
+/* A batch is filled while the device works on the one before; it is at most two (micro-)steps behind. */
 rheo_status rheo_trainer_feed(rheo_trainer *t, uint64_t step, int64_t micro, rheo_error *err)
 {
     const uint64_t first = (step * (uint64_t)t->recipe.accumulate + (uint64_t)micro) * (uint64_t)t->recipe.batch;
     const int64_t count = t->recipe.batch * rheo_dims(t->recipe.shape);
-    if (t->pending == 2) {
-        const rheo_status st = rheo_instance_finish(&t->in, err);
-        if (st) return st;
-        t->pending = 0;
-    }
-    float *x = t->staging[t->pending++];
+    float *x = t->staging[t->turn];
+    const rheo_status st = t->in.dev ? rheo_wait(t->in.dev, &t->passed[t->turn], err) : RHEO_OK;
+    if (st) return st;
     rheo_feed_fill(&t->feed, first, t->recipe.batch, x);
-    return rheo_state_write(t->in.state, t->step.batch, 0, count, x, err);
+    return rheo_state_upload(t->in.state, t->step.batch, 0, count, x, err);
 }
 
 static rheo_status one_step(rheo_trainer *t, rheo_error *err)
@@ -196,16 +198,19 @@ static rheo_status one_step(rheo_trainer *t, rheo_error *err)
         const bool last = micro + 1 == t->recipe.accumulate;
         st = rheo_trainer_feed(t, t->steps, micro, err);
         if (!st) st = rheo_plan_run(last ? t->step.apply : t->step.micro, err);
+        if (!st && t->in.dev) st = rheo_mark(t->in.dev, &t->passed[t->turn], err);
+        t->turn = !t->turn;
     }
     t->steps++;
     return st;
 }
 
-/* The first step builds kernels: it says nothing of speed. */
+/* The first step builds kernels: it says nothing of speed. The state it began with is saved while the device is at it. */
 static rheo_status first_step(rheo_trainer *t, rheo_error *err)
 {
     uint64_t row = 0;
     rheo_status st = one_step(t, err);
+    if (!st && t->steps == 1) st = rheo_trainer_write(t, err);
     if (!st) st = rheo_trainer_report(t, &row, err);
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);
     if (!st && row) st = rheo_trainer_guard(t, row, err);

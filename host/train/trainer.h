@@ -17,8 +17,9 @@ typedef struct rheo_trainer {
     rheo_instance in;
     rheo_trainstep step;
     rheo_feed feed;
-    float *staging[2];       /* batches on their way to the device */
-    int pending;             /* batches queued since the device was last waited for: at most 2 */
+    float *staging[2];       /* batches on their way to the device, in turn, */
+    cl_event passed[2];      /* and marks behind the (micro-)steps that read them */
+    int turn;
     rheo_snapshot good;      /* as last saved: what bad steps return to */
     uint64_t steps;          /* done; the device's own count, kept here too */
 
@@ -61,7 +62,8 @@ void rheo_trainer_say(rheo_trainer *t, const char *format, ...);
 
 /* report.c: reads the device's counters, logs them, tells the caller; *row receives the bad steps in a row. */
 rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err);
-/* save.c: last.safetensors (and the state to return to), samples; a look at the validation split and best.safetensors. */
+/* save.c: the good state as last.safetensors; the present one likewise (and it becomes the good one), samples; a look at the validation split and best.safetensors. */
+rheo_status rheo_trainer_write(const rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_save(rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err);
