@@ -65,21 +65,19 @@ static rheo_status aim(rheo_trainer *t, double seconds_a_step, rheo_error *err)
     return rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)end, err);
 }
 
-rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err)
+rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error *err)
 {
     float scalar[RHEO_SCALARS];
     rheo_status st = rheo_trainstep_read_scalars(&t->step, scalar, err);
-    if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_LOSS_SUM, 0, err);
-    if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_LOSS_COUNT, 0, err);
+    if (!st) st = rheo_trainstep_clear_look(&t->step, err);
     if (st) return st;
     const double now = rheo_seconds(), took = now - t->report_time, steps = (double)(t->steps - t->reported);
     const double loss = scalar[RHEO_LOSS_COUNT] > 0 ? scalar[RHEO_LOSS_SUM] / scalar[RHEO_LOSS_COUNT] : NAN;
     const uint64_t skipped = (uint64_t)scalar[RHEO_SKIPPED];
     if (steps > 0 && took > 0) t->images_per_second = steps * (double)(t->recipe.batch * t->recipe.accumulate) / took;
-    *row = (uint64_t)scalar[RHEO_SKIPPED_ROW];
-    if (skipped > t->skipped && !*row)
-        rheo_trainer_say(t, "steps %llu to %llu: %llu not finite, they changed nothing", (unsigned long long)t->reported,
-                         (unsigned long long)t->steps, (unsigned long long)(skipped - t->skipped));
+    bad->first = t->reported + (uint64_t)scalar[RHEO_FIRST_BAD];
+    bad->count = skipped - t->skipped;
+    bad->row = (uint64_t)scalar[RHEO_SKIPPED_ROW];
     t->skipped = skipped;
     st = log_report(t, scalar, loss, err);
     if (!st && steps > 0) st = aim(t, took / steps, err);

@@ -68,5 +68,7 @@ rheo_status rheo_snapshot_write(const rheo_snapshot *s, rheo_trainstep *to, uint
     if (!st) st = rheo_trainstep_write_scalar(to, RHEO_SKIPPED, (float)s->skipped, err);
     if (!st) st = rheo_trainstep_write_scalar(to, RHEO_SKIPPED_ROW, (float)s->skipped_row, err);
     if (!st) st = rheo_trainstep_write_scalar(to, RHEO_RATE_BASE, (float)s->rate, err);
+    if (!st) st = rheo_trainstep_clear_look(to, err);
+    if (!st) st = rheo_trainstep_clear_sums(to, err);
     return st ? st : rheo_key_write(to->in->state, &to->key, seed, (uint32_t)s->step, 0, err);
 }

@@ -21,7 +21,8 @@ typedef struct rheo_snapshot {
 rheo_status rheo_snapshot_create(const rheo_params *params, unsigned flats, rheo_snapshot *out, rheo_error *err);
 void rheo_snapshot_free(rheo_snapshot *s);
 
-/* Between host and device; both wait for it. Of the numbers, what lives on the device: applied, skipped and rate. */
+/* Between host and device; both wait for it. Of the numbers, what lives on the device: applied, skipped and rate. What is written
+ * is a state between steps: sums of accumulation and of the host's looks are empty. */
 rheo_status rheo_snapshot_read(rheo_snapshot *s, rheo_trainstep *from, rheo_error *err);
 rheo_status rheo_snapshot_write(const rheo_snapshot *s, rheo_trainstep *to, uint64_t seed, rheo_error *err);
 

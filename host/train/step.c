@@ -45,6 +45,13 @@ rheo_status rheo_trainstep_write_scalar(rheo_trainstep *s, rheo_scalar which, fl
     return rheo_state_write(s->in->state, s->scalars, (int64_t)which * RHEO_SCALAR_STRIDE, 1, &value, err);
 }
 
+rheo_status rheo_trainstep_clear_look(rheo_trainstep *s, rheo_error *err)
+{
+    static const float zeros[(RHEO_SCALARS - RHEO_LOSS_SUM) * RHEO_SCALAR_STRIDE];
+    const int64_t first = (int64_t)RHEO_LOSS_SUM * RHEO_SCALAR_STRIDE;
+    return rheo_state_write(s->in->state, s->scalars, first, sizeof zeros / sizeof *zeros, zeros, err);
+}
+
 rheo_status rheo_trainstep_clear_sums(rheo_trainstep *s, rheo_error *err)
 {
     const int64_t flat = rheo_params_flat(s->in->model->params, true);
@@ -118,13 +125,17 @@ static rheo_value choose(rheo_graph *g, rheo_value old, rheo_value value, rheo_v
 
 static void build_counters(rheo_graph *g, const rheo_trainstep *s, rheo_value loss, rheo_value gate, rheo_value t)
 {
-    const rheo_value bad = rheo_affine(g, gate, -1, 1), sum = scalar(g, s, RHEO_LOSS_SUM);
+    const rheo_value bad = rheo_affine(g, gate, -1, 1), sum = scalar(g, s, RHEO_LOSS_SUM), count = scalar(g, s, RHEO_LOSS_COUNT);
+    const rheo_value first = scalar(g, s, RHEO_FIRST_BAD), none = rheo_affine(g, rheo_step(g, first), -1, 1);
     const rheo_value row = rheo_affine(g, scalar(g, s, RHEO_SKIPPED_ROW), 1, 1);
     rheo_assign(g, scalar(g, s, RHEO_APPLIED), rheo_sub(g, t, bad));
     rheo_assign(g, scalar(g, s, RHEO_SKIPPED_ROW), rheo_mul(g, row, bad));
     rheo_assign(g, scalar(g, s, RHEO_SKIPPED), rheo_add(g, scalar(g, s, RHEO_SKIPPED), bad));
     rheo_assign(g, scalar(g, s, RHEO_LOSS_SUM), choose(g, sum, rheo_add(g, sum, loss), gate));
-    rheo_assign(g, scalar(g, s, RHEO_LOSS_COUNT), rheo_add(g, scalar(g, s, RHEO_LOSS_COUNT), gate));
+    rheo_assign(g, scalar(g, s, RHEO_LOSS_COUNT), rheo_add(g, count, gate));
+    /* All steps before the first bad one were good. */
+    const rheo_value now = rheo_mul(g, rheo_mul(g, bad, none), rheo_affine(g, count, 1, 1));
+    rheo_assign(g, scalar(g, s, RHEO_FIRST_BAD), rheo_add(g, first, now));
 }
 
 /* Clip, gate, optimizer, average, counters; loss and gradient are sums over `images`. */

@@ -17,8 +17,9 @@ typedef enum rheo_scalar {
     RHEO_LOSS,               /* of the last step, finite or not */
     RHEO_GRADIENT_NORM,
     RHEO_RATE,
-    RHEO_LOSS_SUM,           /* of good steps since the host last wrote zeros here */
+    RHEO_LOSS_SUM,           /* of good steps since the host's last look; this and what follows are its to clear */
     RHEO_LOSS_COUNT,
+    RHEO_FIRST_BAD,          /* the number, from 1, of the first bad step since then; 0: all were good */
     RHEO_SCALARS
 } rheo_scalar;
 enum { RHEO_SCALAR_STRIDE = 128 };
@@ -42,6 +43,8 @@ void rheo_trainstep_free(rheo_trainstep *s);
 rheo_status rheo_trainstep_read_scalars(rheo_trainstep *s, float out[RHEO_SCALARS], rheo_error *err);
 rheo_status rheo_trainstep_write_scalar(rheo_trainstep *s, rheo_scalar which, float value, rheo_error *err);
 
+/* Begins the counting since the host's last look anew. */
+rheo_status rheo_trainstep_clear_look(rheo_trainstep *s, rheo_error *err);
 /* Empties the sums of accumulation, where there are any. */
 rheo_status rheo_trainstep_clear_sums(rheo_trainstep *s, rheo_error *err);
 

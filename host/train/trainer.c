@@ -205,15 +205,24 @@ static rheo_status one_step(rheo_trainer *t, rheo_error *err)
     return st;
 }
 
+/* What the steps since the last report came to; *row: bad ones in a row, up to now. */
+static rheo_status account(rheo_trainer *t, uint64_t *row, rheo_error *err)
+{
+    rheo_bad_steps bad = { 0 };
+    rheo_status st = rheo_trainer_report(t, &bad, err);
+    if (!st && bad.count) st = rheo_trainer_guard(t, &bad, err);
+    *row = bad.row;
+    return st;
+}
+
 /* The first step builds kernels: it says nothing of speed. The state it began with is saved while the device is at it. */
 static rheo_status first_step(rheo_trainer *t, rheo_error *err)
 {
     uint64_t row = 0;
     rheo_status st = one_step(t, err);
     if (!st && t->steps == 1) st = rheo_trainer_write(t, err);
-    if (!st) st = rheo_trainer_report(t, &row, err);
+    if (!st) st = account(t, &row, err);
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);
-    if (!st && row) st = rheo_trainer_guard(t, row, err);
     rheo_trainer_say(t, "first step after %.2f s", rheo_seconds() - t->start);
     t->images_per_second = 0;
     t->report_time = rheo_seconds();
@@ -250,17 +259,17 @@ rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err)
     while (!st && !stopped(t) && !ended(t)) {
         st = one_step(t, err);
         if (st || (t->steps < t->report_at && !ended(t))) continue;
-        st = rheo_trainer_report(t, &row, err);
-        if (!st) st = row ? rheo_trainer_guard(t, row, err) : chores(t, err);
+        st = account(t, &row, err);
+        if (!st && !row) st = chores(t, err);
         t->report_time = rheo_seconds();
     }
+    if (!st && t->steps > t->reported) st = account(t, &row, err);
     if (st) return st;
     if (stopped(t)) {
         st = rheo_trainer_save(t, err);
         return st ? st : rheo_fail(err, RHEO_ESTOPPED, "stopped at step %llu, saved in %s", (unsigned long long)t->steps, t->run.last);
     }
-    if (t->steps > t->reported) st = rheo_trainer_report(t, &row, err);
-    if (!st) st = rheo_trainer_look(t, err);
+    st = rheo_trainer_look(t, err);
     if (!st) st = rheo_trainer_save(t, err);
     if (!st) st = rheo_trainer_draw(t, err);
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);

@@ -60,15 +60,23 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void rheo_trainer_say(rheo_trainer *t, const char *format, ...);
 
-/* report.c: reads the device's counters, logs them, tells the caller; *row receives the bad steps in a row. */
-rheo_status rheo_trainer_report(rheo_trainer *t, uint64_t *row, rheo_error *err);
-/* save.c: the good state as last.safetensors; the present one likewise (and it becomes the good one), samples; a look at the validation split and best.safetensors. */
+/* The steps since the last report that were not finite. */
+typedef struct rheo_bad_steps {
+    uint64_t first;          /* its number, counted from 1 */
+    uint64_t count;          /* 0: there were none */
+    uint64_t row;            /* how many there are in a row, up to the latest step */
+} rheo_bad_steps;
+
+/* report.c: reads the device's counters, logs them, tells the caller. */
+rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error *err);
+/* save.c: the good state as last.safetensors; the present one likewise, which becomes the good one; a look at the validation split
+ * and best.safetensors; samples. */
 rheo_status rheo_trainer_write(const rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_save(rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err);
 rheo_status rheo_trainer_write_config(rheo_trainer *t, rheo_error *err);
-/* guard.c: after bad steps, the last of them just done. */
-rheo_status rheo_trainer_guard(rheo_trainer *t, uint64_t row, rheo_error *err);
+/* guard.c: what is to be done about bad steps. */
+rheo_status rheo_trainer_guard(rheo_trainer *t, const rheo_bad_steps *bad, rheo_error *err);
 
 #endif
