@@ -101,6 +101,25 @@ Test(runtime, lists_and_opens)
     free(facts);
 }
 
+Test(runtime, marks_are_passed_once)
+{
+    rheo_device *dev = open_device();
+    cl_mem a = NULL;
+    cl_event mark = NULL;
+    uint32_t in[64] = { 1, 2, 3 }, out[64];
+    OK(rheo_buffer_create(dev, sizeof in, &a, &err));
+    OK(rheo_wait(dev, &mark, &err));
+    OK(rheo_write(dev, a, 0, sizeof in, in, &err));
+    OK(rheo_mark(dev, &mark, &err));
+    OK(rheo_wait(dev, &mark, &err));
+    cr_expect_null(mark);
+    in[0] = 9;               /* the write is over */
+    OK(rheo_read(dev, a, 0, sizeof out, out, &err));
+    cr_expect(out[0] == 1 && out[2] == 3);
+    rheo_buffer_release(a);
+    rheo_device_close(dev);
+}
+
 Test(runtime, buffers_round_trip)
 {
     rheo_device *dev = open_device();
@@ -244,94 +263,7 @@ Test(runtime, items_gpu)
     check_items();
 }
 
-/* ---- the cache ---------------------------------------------------------------------------------------------- */
-
-static const rheo_cache_key key = { { 1, 2 } };
-
-Test(cache, keeps_and_replaces)
-{
-    char *folder = make_folder("RHEO_CACHE_DIR");
-    void *data = NULL;
-    size_t n = 0;
-    cr_expect_not(rheo_cache_get("kind", key, &data, &n));
-    cr_assert(rheo_cache_put("kind", key, "first", 5));
-    cr_assert(rheo_cache_put("kind", key, "second", 6));
-    cr_assert(rheo_cache_get("kind", key, &data, &n));
-    cr_expect(n == 6 && memcmp(data, "second", 6) == 0);
-    free(data);
-    cr_expect_not(rheo_cache_get("other", key, &data, &n));
-    cr_expect_not(rheo_cache_get("kind", (rheo_cache_key){ { 1, 3 } }, &data, &n));
-    remove_folder(folder);
-}
-
-Test(cache, ignores_damaged_files)
-{
-    char path[600], *folder = make_folder("RHEO_CACHE_DIR");
-    void *data = NULL;
-    size_t n = 0;
-    cr_assert(rheo_cache_put("kind", key, "contents", 8));
-    cr_assert_eq(find_file(folder, "kind", path, sizeof path), 1);
-    struct stat st;
-    cr_assert_eq(stat(path, &st), 0);
-    cr_expect_eq(st.st_mode & 0777, 0600);
-    for (long at = 0; at < st.st_size; ++at) {
-        FILE *f = fopen(path, "r+b");
-        cr_assert_not_null(f);
-        fseek(f, at, SEEK_SET);
-        const int byte = fgetc(f);
-        fseek(f, at, SEEK_SET);
-        fputc(byte ^ 0x10, f);
-        fclose(f);
-        cr_expect_not(rheo_cache_get("kind", key, &data, &n), "byte %ld", at);
-        f = fopen(path, "r+b");
-        fseek(f, at, SEEK_SET);
-        fputc(byte, f);
-        fclose(f);
-    }
-    for (long size = 0; size < st.st_size; ++size) {
-        cr_assert_eq(truncate(path, st.st_size - 1 - size), 0);
-        cr_expect_not(rheo_cache_get("kind", key, &data, &n), "cut to %ld", st.st_size - 1 - size);
-    }
-    remove_folder(folder);
-}
-
-Test(cache, wants_a_folder_of_its_own)
-{
-    char link[600], *folder = make_folder("RHEO_CACHE_DIR");
-    void *data = NULL;
-    size_t n = 0;
-    cr_assert(rheo_cache_put("kind", key, "x", 1));
-
-    snprintf(link, sizeof link, "%s.link/", folder);
-    setenv("RHEO_CACHE_DIR", link, 1);
-    link[strlen(link) - 1] = 0;
-    cr_assert_eq(symlink(folder, link), 0);
-    cr_expect_not(rheo_cache_usable());
-    cr_expect_not(rheo_cache_get("kind", key, &data, &n));
-    cr_expect_not(rheo_cache_put("kind", key, "x", 1));
-    unlink(link);
-
-    setenv("RHEO_CACHE_DIR", folder, 1);
-    cr_assert_eq(chmod(folder, 0777), 0);
-    cr_expect_not(rheo_cache_get("kind", key, &data, &n));
-    cr_expect_not(rheo_cache_put("kind", key, "x", 1));
-    cr_assert_eq(chmod(folder, 0700), 0);
-    cr_expect(rheo_cache_get("kind", key, &data, &n));
-    free(data);
-    remove_folder(folder);
-
-    char deep[600];
-    snprintf(deep, sizeof deep, "%s/a/b", folder);
-    setenv("RHEO_CACHE_DIR", deep, 1);
-    struct stat st;
-    cr_expect(rheo_cache_usable());
-    cr_assert_eq(stat(deep, &st), 0);
-    cr_expect_eq(st.st_mode & 0777, 0700);
-    rmdir(deep);
-    snprintf(deep, sizeof deep, "%s/a", folder);
-    rmdir(deep);
-    rmdir(folder);
-}
+/* ---- saved programs ---------------------------------------------------------------------------------------------- */
 
 /* Returns whether the driver survives a binary that is none: rusticl of Mesa 22.3 does not. */
 static bool launch_and_save(bool save)

@@ -1,11 +1,13 @@
 #include "runtime/cache.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What a file starts with; the contents follow. */
@@ -16,6 +18,7 @@ typedef struct header {
 } header;
 
 static const char magic[8] = "rheo-c1";
+enum { MAX_AGE_DAYS = 90 };
 static const uint64_t max_bytes = (uint64_t)512 << 20;
 
 static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
@@ -111,6 +114,29 @@ static bool write_all(int fd, const void *from, size_t bytes)
     return true;
 }
 
+/* Whether rheo has made a file of this name: "kind-" and 32 digits, or ".kind-<digits>.<process>" while it is written. */
+static bool is_ours(const char *name)
+{
+    const char *digits = strrchr(name, '-');
+    if (!digits || digits == name) return false;
+    const size_t n = strspn(++digits, "0123456789abcdef");
+    return n == 32 && (digits[n] == 0 || (name[0] == '.' && digits[n] == '.'));
+}
+
+/* Removes what has not been used for long: files of earlier drivers and sources, or left by killed processes. */
+static void prune(int folder)
+{
+    const time_t oldest = time(NULL) - (time_t)MAX_AGE_DAYS * 24 * 3600;
+    struct stat st;
+    const int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+        if (is_ours(e->d_name) && !fstatat(folder, e->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) && st.st_mtime < oldest)
+            (void)unlinkat(folder, e->d_name, 0);
+    if (d) closedir(d);
+    else if (copy >= 0) close(copy);
+}
+
 bool rheo_cache_get(const char *kind, rheo_cache_key key, void **data, size_t *bytes)
 {
     char name[128], *contents = NULL;
@@ -131,6 +157,7 @@ bool rheo_cache_get(const char *kind, rheo_cache_key key, void **data, size_t *b
     if (!contents || !read_all(file, contents, (size_t)h.bytes)) goto done;
     if (fnv1a(h.key.word[0], contents, (size_t)h.bytes) != h.checksum) goto done;
     contents[h.bytes] = 0;
+    (void)futimens(file, NULL);                 /* used now: see prune */
     *data = contents;
     *bytes = (size_t)h.bytes;
     contents = NULL;
@@ -162,6 +189,7 @@ bool rheo_cache_put(const char *kind, rheo_cache_key key, const void *data, size
     ok = ok && renameat(folder, temporary, folder, name) == 0;
     if (ok) (void)fsync(folder);
     else (void)unlinkat(folder, temporary, 0);
+    prune(folder);
 done:
     close(folder);
     return ok;

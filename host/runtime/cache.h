@@ -2,7 +2,8 @@
  *
  * $RHEO_CACHE_DIR, else $XDG_CACHE_HOME/rheo, else ~/.cache/rheo. What lies there is run as native code, so the folder
  * must be the user's own, not writable by others and no symbolic link; otherwise there is no cache. A file that is
- * damaged or has another key is as good as none. Every call may fail without harm. */
+ * damaged or has another key is as good as none; one that was not used for 90 days is removed when another is saved. Every call
+ * may fail without harm. */
 #ifndef RHEO_RUNTIME_CACHE_H
 #define RHEO_RUNTIME_CACHE_H
 
