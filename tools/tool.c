@@ -63,7 +63,7 @@ static int fail_value(const char *command, const tool_option *o, const char *val
 {
     const char *kind = o->type == TOOL_INT ? "a whole number" : "a number";
     if (o->low == 0 && o->high == 0) return tool_misused(command, "--%s: found \"%s\", expected %s", o->name, value, kind);
-    return tool_misused(command, "--%s: found \"%s\", expected %s from %.17g to %.17g", o->name, value, kind, o->low, o->high);
+    return tool_misused(command, "--%s: found \"%s\", expected %s from %.15g to %.15g", o->name, value, kind, o->low, o->high);
 }
 
 typedef struct reading {
@@ -87,6 +87,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     }
     if (key < KEY_FIRST || key >= ARGP_KEY_END) return ARGP_ERR_UNKNOWN;
     const tool_option *o = &r->usage->options[key - KEY_FIRST];
+    if (r->usage->given) *r->usage->given |= (uint64_t)1 << (key - KEY_FIRST);
     if (store(o, value)) return 0;
     r->code = fail_value(r->usage->command, o, value);
     return EINVAL;

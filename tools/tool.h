@@ -39,6 +39,7 @@ typedef struct tool_usage {
     const char *summary;     /* for --help: a sentence or a few, \v, an example */
     int min_operands, max_operands;
     const tool_option *options;
+    uint64_t *given;         /* bit k: option k was given; may be NULL */
 } tool_usage;
 
 /* Reads the options and leaves the operands in argv[0], ..., *argc of them. False: the help was printed or the usage

@@ -13,8 +13,10 @@ static volatile int stop;
 /* The second Ctrl-C ends the process as it always does. */
 static void on_interrupt(int signal_number)
 {
+    static const char text[] = "\nFinishing the step and saving; Ctrl-C again ends at once.\n";
     stop = 1;
     signal(signal_number, SIG_DFL);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
 }
 
 /* ---- progress ------------------------------------------------------------------------------------------ */
@@ -107,9 +109,13 @@ static int train(asked *a)
     return finish(a, st, &err);
 }
 
+/* The rows of the options that go with --resume: itself, --minutes, --iters, --device. */
+static const uint64_t WITH_RESUME = 0xf << 3;
+
 int tool_train(int argc, char **argv)
 {
     asked a = { .resume = NULL };
+    uint64_t given = 0;
     rheo_train_options *o = &a.train;
     rheo_train_defaults(o);
     a.batch = o->batch;
@@ -136,7 +142,7 @@ int tool_train(int argc, char **argv)
         { 0 },
     };
     const tool_usage usage = {
-        .command = "train", .operands = "[MODEL]", .max_operands = 1, .options = options,
+        .command = "train", .operands = "[MODEL]", .max_operands = 1, .options = options, .given = &given,
         .summary = "Trains a model (glow) on images or points. Ctrl-C saves; rheo train --resume RUN goes on where it was. "
                    "The run folder is printed at the end.\v"
                    "Example: rheo train glow --data fashion-mnist --out runs/demo --minutes 10",
@@ -146,6 +152,8 @@ int tool_train(int argc, char **argv)
     if (argc == 1) o->model = argv[0];
     if (a.resume && (argc == 1 || o->data || o->run))
         return tool_misused("train", "--resume goes on with a run as it is: no model, --data or --out");
+    if (a.resume && given & ~WITH_RESUME)
+        return tool_misused("train", "--resume goes on with a run as it is: only --minutes, --iters and --device can be given");
     if (!a.resume && argc == 0) return tool_misused("train", "expected a model (glow), or --resume RUN");
     if (!a.resume && (!o->data || !o->run)) return tool_misused("train", "expected --%s", o->data ? "out RUN" : "data D");
     if (a.iterations && o->minutes > 0) return tool_misused("train", "only one of --iters and --minutes can end a run");

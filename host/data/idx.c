@@ -19,7 +19,7 @@ static rheo_status read_bytes(gzFile f, const char *path, void *to, size_t n, si
         int code = Z_OK;
         const char *text = gzerror(f, &code);
         if (k < 0 || code == Z_BUF_ERROR)       /* Z_BUF_ERROR: a gzip stream that stops in the middle */
-            return rheo_fail(err, RHEO_EFORMAT, "%s: data byte %zu cannot be read: %s", path, *got,
+            return rheo_fail(err, RHEO_EFORMAT, "%s: cannot be read beyond byte %lld: %s", path, (long long)gzoffset(f),
                              code == Z_BUF_ERROR ? "the compressed file is truncated" : text);
         if (k == 0) break;
         *got += (size_t)k;

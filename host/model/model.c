@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-static const rheo_model_type *const models[] = { &rheo_model_glow };      /* add a model here */
+/* Add a model to both. */
+static const rheo_model_type *const models[] = { &rheo_model_glow };
+const char *rheo_model_names(void) { return "glow"; }
 
 const rheo_model_type *rheo_model_find(const char *name)
 {

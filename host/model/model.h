@@ -39,5 +39,6 @@ struct rheo_model {
 
 extern const rheo_model_type rheo_model_glow;
 const rheo_model_type *rheo_model_find(const char *name);      /* NULL: no such model */
+const char *rheo_model_names(void);             /* all of them: "glow" */
 
 #endif

@@ -18,7 +18,7 @@ void rheo_recipe_take_data(rheo_recipe *recipe, const rheo_dataset *data)
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err)
 {
     const rheo_model_type *type = rheo_model_find(recipe->model);
-    if (!type) return rheo_fail(err, RHEO_EINVAL, "no model '%s'", recipe->model);
+    if (!type) return rheo_fail(err, RHEO_EINVAL, "model: found '%s', expected one of %s", recipe->model, rheo_model_names());
     return type->create(recipe->config, recipe->shape, recipe->seed, out, err);
 }
 

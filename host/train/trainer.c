@@ -267,7 +267,7 @@ rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err)
     if (st) return st;
     if (stopped(t)) {
         st = rheo_trainer_save(t, err);
-        return st ? st : rheo_fail(err, RHEO_ESTOPPED, "stopped at step %llu, saved in %s", (unsigned long long)t->steps, t->run.last);
+        return st ? st : rheo_fail(err, RHEO_ESTOPPED, "stopped after step %llu, saved in %s", (unsigned long long)t->steps, t->run.last);
     }
     st = rheo_trainer_look(t, err);
     if (!st) st = rheo_trainer_save(t, err);
