@@ -1,197 +1,179 @@
 // The convolution's gradient with respect to its weights, on CPUs; with the means of conv2d.cl, which comes before it.
+//
+// A group makes a block of dw: the channels [i0, ..) of x at every tap by the outputs [o0, ..). It walks over chunks of
+// positions: images x lines x columns. The x that a chunk reads is packed once for all taps, zeros around the image
+// included, so that a tap is a shift of the packed x; dy is packed too. Register tiles of dw then add up a whole chunk
+// without touching memory.
 
 #if RHEO_CPU
-#define SPAN 128                    // positions gathered at a time
-#define A_MAX 96                    // rows of a block of dw, a multiple of ROWS
-#define B_MAX 256                   // its columns where they are gathered, a multiple of COLS
-#define C_MAX 32768                 // its elements
-#define A_STRIDE (A_MAX + 16)
-#define B_STRIDE (B_MAX + 16)
+#define X_MAX 40960         // floats of x packed at a time,
+#define DY_MAX 57344        // of dy,
+#define CHUNK_MAX 256       // and positions
+#define SMALL 4             // rows of the tile that ends a block
+#define SLACK (ROWS + COLS) // tiles at a block's end read beyond it what is not stored
 
-// to[p stride + j] = dy[p, o0 + j] for j < n and p < rows
-NOINLINE static void gather_dy(float *to, int stride, int rows, const global float *dy, int O, int n)
+// to[r O + :] = sum over q < n of a[at_a[q] + r] b[at_b[q] + :], or more of it; without `to`, tile[r, :] = that.
+#define OUTER(name, R)                                                                                                   \
+    NOINLINE static void name(global float *to, int O, int more, float *tile, const float *a, const int *at_a,           \
+                              const float *b, const int *at_b, int n)                                                    \
+    {                                                                                                                    \
+        floatv acc[R][2];                                                                                                \
+        _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);                            \
+        for (int q = 0; q < n; ++q) {                                                                                    \
+            const float *aq = a + at_a[q], *bq = b + at_b[q];                                                            \
+            const floatv b0 = LOAD(bq), b1 = LOAD(bq + VEC);                                                             \
+            _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
+                const floatv t = (floatv)(aq[r]);                                                                        \
+                acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);                                                                  \
+                acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);                                                                  \
+            }                                                                                                            \
+        }                                                                                                                \
+        if (to && more) {                                                                                                \
+            _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
+                acc[r][0] += LOAD_GLOBAL(to + r * O);                                                                    \
+                acc[r][1] += LOAD_GLOBAL(to + r * O + VEC);                                                              \
+            }                                                                                                            \
+        }                                                                                                                \
+        if (to) {                                                                                                        \
+            _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
+                STORE_GLOBAL(acc[r][0], to + r * O);                                                                     \
+                STORE_GLOBAL(acc[r][1], to + r * O + VEC);                                                               \
+            }                                                                                                            \
+        } else {                                                                                                         \
+            _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
+                STORE(acc[r][0], tile + r * COLS);                                                                       \
+                STORE(acc[r][1], tile + r * COLS + VEC);                                                                 \
+            }                                                                                                            \
+        }                                                                                                                \
+    }
+OUTER(outer_rows, ROWS)
+OUTER(outer_small, SMALL)
+
+// Rows of the next tile when `left` are left: two small ones instead of a large one where that wastes less.
+static int tile_rows(int left)
 {
-    for (int p = 0; p < rows; ++p) copy_row(to + p * stride, dy + (size_t)p * O, n);
+    return left <= SMALL || (left <= 2 * SMALL && (left > ROWS || ROWS > 2 * SMALL)) ? SMALL : ROWS;
 }
 
-// c[r, :] += sum over q < n of a[q, r] b[q, :]
-NOINLINE static void outer_rows(float *c, const float *a, const float *b, int n)
+// to[0 .. n) = from, or more of it
+NOINLINE static void put_row(global float *to, const float *from, int n, int more)
 {
-    floatv acc[ROWS][2];
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-        acc[r][0] = LOAD(c + r * COLS);
-        acc[r][1] = LOAD(c + r * COLS + VEC);
+    int j = 0;
+    for (; j + VEC <= n; j += VEC) STORE_GLOBAL(more ? LOAD_GLOBAL(to + j) + LOAD(from + j) : LOAD(from + j), to + j);
+    for (; j < n; ++j) to[j] = more ? to[j] + from[j] : from[j];
+}
+
+// to[r O + j] from tile[r, j]; transposed, to[j O + r].
+NOINLINE static void put_tile(global float *to, int O, const float *tile, int rows, int cols, int transposed, int more)
+{
+    if (!transposed) {
+        for (int r = 0; r < rows; ++r) put_row(to + (size_t)r * O, tile + r * COLS, cols, more);
+        return;
     }
-    for (int q = 0; q < n; ++q, a += A_STRIDE, b += B_STRIDE) {
-        const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);
-#pragma unroll
-        for (int r = 0; r < ROWS; ++r) {
-            const floatv t = (floatv)(a[r]);
-            acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);
-            acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);
+    for (int j = 0; j < cols; ++j, to += O, ++tile) {
+        if (more) for (int r = 0; r < rows; ++r) to[r] += tile[r * COLS];
+        else for (int r = 0; r < rows; ++r) to[r] = tile[r * COLS];
+    }
+}
+
+// to[line, column, 0 .. width) = x's channels there: `lines` lines of `columns` columns of one image whose first is (h, w)
+NOINLINE static void pack_x(float *to, int step, const global float *x, int x_c, int width, int H, int W, int h, int w, int lines, int columns)
+{
+    const int left = clamp(-w, 0, columns), right = clamp(W - w, left, columns);
+    for (int line = 0; line < lines; ++line, ++h, to += columns * step) {
+        if (h < 0 || h >= H || left == right) {
+            clear_row(to, columns * step);
+            continue;
         }
-    }
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-        STORE(acc[r][0], c + r * COLS);
-        STORE(acc[r][1], c + r * COLS + VEC);
+        const global float *from = x + ((size_t)h * W + w + left) * x_c;
+        clear_row(to, left * step);
+        if (step == x_c) copy_row(to + left * step, from, (right - left) * step);
+        else for (int c = left; c < right; ++c, from += x_c) copy_row(to + c * step, from, width);
+        clear_row(to + right * step, (columns - right) * step);
     }
 }
 
-NOINLINE static void outer_few(float *c, const float *a, const float *b, int n)
+// `positions` rows of dy, a line each; or in panels of COLS `apart` elements from one another, the last filled up with zeros
+NOINLINE static void pack_dy(float *to, int apart, const global float *dy, int O, int positions, int n)
 {
-    floatv acc[FEW][2];
-#pragma unroll
-    for (int r = 0; r < FEW; ++r) {
-        acc[r][0] = LOAD(c + r * COLS);
-        acc[r][1] = LOAD(c + r * COLS + VEC);
-    }
-    for (int q = 0; q < n; ++q, a += A_STRIDE, b += B_STRIDE) {
-        const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);
-#pragma unroll
-        for (int r = 0; r < FEW; ++r) {
-            const floatv t = (floatv)(a[r]);
-            acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);
-            acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);
+    for (int p = 0; p < positions; ++p, dy += O) {
+        if (apart == 0) {
+            copy_row(to + p * n, dy, n);
+            continue;
         }
-    }
-#pragma unroll
-    for (int r = 0; r < FEW; ++r) {
-        STORE(acc[r][0], c + r * COLS);
-        STORE(acc[r][1], c + r * COLS + VEC);
-    }
-}
-
-// The same with rows of b where they lie: a's row[q] goes with b[at[q]].
-NOINLINE static void outer_rows_at(float *c, const float *a, const int *row, const global float *b, const int *at, int n)
-{
-    floatv acc[ROWS][2];
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-        acc[r][0] = LOAD(c + r * COLS);
-        acc[r][1] = LOAD(c + r * COLS + VEC);
-    }
-    for (int q = 0; q < n; ++q) {
-        const float *aq = a + row[q] * A_STRIDE;
-        const global float *bq = b + at[q];
-        const floatv b0 = LOAD_GLOBAL(bq), b1 = LOAD_GLOBAL(bq + VEC);
-#pragma unroll
-        for (int r = 0; r < ROWS; ++r) {
-            const floatv t = (floatv)(aq[r]);
-            acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);
-            acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);
+        float *row = to + p * COLS;
+        int j = 0;
+        for (; j + COLS <= n; j += COLS, row += apart) {
+            STORE(LOAD_GLOBAL(dy + j), row);
+            STORE(LOAD_GLOBAL(dy + j + VEC), row + VEC);
         }
-    }
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-        STORE(acc[r][0], c + r * COLS);
-        STORE(acc[r][1], c + r * COLS + VEC);
+        if (j == n) continue;
+        clear_row(row, COLS);
+        copy_row(row, dy + j, n - j);
     }
 }
 
-NOINLINE static void outer_few_at(float *c, const float *a, const int *row, const global float *b, const int *at, int n)
-{
-    floatv acc[FEW][2];
-#pragma unroll
-    for (int r = 0; r < FEW; ++r) {
-        acc[r][0] = LOAD(c + r * COLS);
-        acc[r][1] = LOAD(c + r * COLS + VEC);
-    }
-    for (int q = 0; q < n; ++q) {
-        const float *aq = a + row[q] * A_STRIDE;
-        const global float *bq = b + at[q];
-        const floatv b0 = LOAD_GLOBAL(bq), b1 = LOAD_GLOBAL(bq + VEC);
-#pragma unroll
-        for (int r = 0; r < FEW; ++r) {
-            const floatv t = (floatv)(aq[r]);
-            acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);
-            acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);
-        }
-    }
-#pragma unroll
-    for (int r = 0; r < FEW; ++r) {
-        STORE(acc[r][0], c + r * COLS);
-        STORE(acc[r][1], c + r * COLS + VEC);
-    }
-}
-
-// Lists the positions whose tap (dh, dw) is inside x, and where it reads: row[q], at_x[q]. Returns how many.
-NOINLINE static int list_inside(int *row, int *at_x, const int *at, const int *h, const int *w, int H, int W, int dh, int dw, int shift)
-{
-    int n = 0;
-    for (int p = 0; p < SPAN; ++p) {
-        if ((uint)(h[p] + dh) >= (uint)H || (uint)(w[p] + dw) >= (uint)W) continue;
-        row[n] = p;
-        at_x[n++] = at[p] + shift;
-    }
-    return n;
-}
-
-// dw = patch^T dy over positions [split span, ..). Group (g, c): k in [g k_block, ..), o in [c o_block, ..). Broadcast
-// rows are k and vectors o; swapped, rows are o and vectors k, for thin O. Rows are gathered; in_place, vectors are read where
-// they lie, whole panels of columns together (I or O a multiple of COLS), else gathered. Dimension 2: batch parts + split,
-// each leaving a whole dw.
+// Group (g, c): i0 = g i_block, o0 = c o_block. A chunk has at most images x lines x columns positions; taps_h x taps_w taps
+// use a packed x. Tiles broadcast k and hold vectors of o; swapped, for thin O, the other way around. All channels of taps
+// side by side lie together, a range of k. Dimension 2: batch parts + part; a part takes `chunks` chunks and leaves a whole dw.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv2d_dw(const global float *x, const global float *dy, global float *dw,
-               int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
-               int k_block, int o_block, int swapped, int in_place, int span, int parts, int x_batch, int dy_batch)
+               int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K, int x_c,
+               int i_block, int o_block, int images, int lines, int columns, int taps_h, int taps_w, int swapped,
+               int chunks, int parts, int x_batch, int dy_batch)
 {
-    floatv a_[SPAN * A_STRIDE / VEC], b_[SPAN * B_STRIDE / VEC], c_[C_MAX / VEC];
-    float *a = (float *)a_, *b = (float *)b_, *c = (float *)c_;
-    int at[SPAN], h[SPAN], v[SPAN], row[SPAN], b_at[SPAN];
+    floatv x_[(X_MAX + SLACK) / VEC], dy_[(DY_MAX + SLACK) / VEC], tile_[ROWS * 2];
+    float *xp = (float *)x_, *dyp = (float *)dy_, *tile = (float *)tile_;
+    int x_at[CHUNK_MAX], dy_at[CHUNK_MAX];
     const int batch = (int)get_group_id(2) / parts, part = (int)get_group_id(2) - batch * parts;
     x += (size_t)batch * x_batch;
     dy += (size_t)batch * dy_batch;
     dw += (size_t)get_group_id(2) * K * O;
-    const int k0 = (int)get_group_id(0) * k_block, nk = min(k_block, K - k0);
-    const int o0 = (int)get_group_id(1) * o_block, no = min(o_block, O - o0);
-    const int rows = swapped ? no : nk, cols = swapped ? nk : no;
-    const int rows_up = (rows + ROWS - 1) / ROWS * ROWS, cols_up = (cols + COLS - 1) / COLS * COLS;
-    clear_row(c, rows_up * cols_up);        // [cols_up / COLS, rows_up, COLS]
-    for (int p = 0; p < SPAN; ++p) {
-        clear_row(a + p * A_STRIDE, rows_up);
-        if (!in_place) clear_row(b + p * B_STRIDE, cols_up);
-    }
-    const int end = min(part * span + span, P);
-    for (int p0 = part * span; p0 < end; p0 += SPAN) {
-        const int n = min(SPAN, end - p0);
-        locate(p0, end, SPAN, H, W, I, OH, OW, pad_h, pad_w, at, h, v);
-        if (swapped) gather_dy(a, A_STRIDE, n, dy + (size_t)p0 * O + o0, O, no);
-        else gather(a, A_STRIDE, n, x, at, h, v, H, W, I, I, kw, dilation, k0, nk);
-        if (!in_place && swapped) gather(b, B_STRIDE, n, x, at, h, v, H, W, I, I, kw, dilation, k0, nk);
-        if (!in_place && !swapped) gather_dy(b, B_STRIDE, n, dy + (size_t)p0 * O + o0, O, no);
-        if (in_place && !swapped) {
-            for (int p = 0; p < n; ++p) {
-                row[p] = p;
-                b_at[p] = (p0 + p) * O + o0;
+    const int i0 = (int)get_group_id(0) * i_block, width = min(i_block, I - i0);
+    const int o0 = (int)get_group_id(1) * o_block, outputs = min(o_block, O - o0);
+    const int taps = K / I, dy_step = swapped ? outputs : COLS;
+    // Positions an odd number of cache lines apart share no set.
+    const int x_step = width % 32 ? width : width + 16, run = x_step == I && dilation == 1 ? taps_w : 1;
+    const int rows = swapped ? outputs : run * width, cols = swapped ? run * width : outputs;
+    const int N = P / (OH * OW), down = (OH + lines - 1) / lines, across = (OW + columns - 1) / columns;
+    const int last = min((part + 1) * chunks, (N + images - 1) / images * down * across);
+    for (int chunk = part * chunks; chunk < last; ++chunk) {
+        const int v0 = chunk % across * columns, h0 = chunk / across % down * lines, n0 = chunk / across / down * images;
+        const int nv = min(columns, OW - v0), nh = min(lines, OH - h0), nn = min(images, N - n0), count = nn * nh * nv;
+        const int xw = nv + (taps_w - 1) * dilation, xh = nh + (taps_h - 1) * dilation, more = chunk > part * chunks;
+        for (int q = 0, n = 0; n < nn; ++n) {
+            for (int h = 0; h < nh; ++h) {
+                pack_dy(dyp + q * dy_step, swapped ? 0 : count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * O + o0, O, nv, outputs);
+                for (int v = 0; v < nv; ++v, ++q) {
+                    x_at[q] = ((n * xh + h) * xw + v) * x_step;
+                    dy_at[q] = q * dy_step;
+                }
             }
         }
-        for (int j = 0, tap = -1, m = n; j < cols; j += COLS) {
-            const global float *bj = dy + j;
-            if (in_place && swapped) {
-                const int next = (k0 + j) / I, dh = next / kw * dilation, dv = next % kw * dilation;
-                bj = x + (k0 + j - next * I);
-                if (next != tap) m = list_inside(row, b_at, at, h, v, H, W, dh, dv, (dh * W + dv) * I);
-                tap = next;
+        if (swapped) clear_row(dyp + count * dy_step, SLACK);
+        clear_row(xp + nn * xh * xw * x_step, SLACK);
+        for (int tap0 = 0; tap0 < taps; tap0 += taps_h * taps_w) {
+            const int h = h0 - pad_h + tap0 / kw * dilation, w = v0 - pad_w + tap0 % kw * dilation;
+            for (int n = 0; n < nn; ++n) {
+                pack_x(xp + n * xh * xw * x_step, x_step, x + (size_t)(n0 + n) * H * W * x_c + i0, x_c, width, H, W, h, w, xh, xw);
             }
-            float *cj = c + j * rows_up;
-            for (int r = 0; r < rows;) {
-                const int many = rows - r > 2 * FEW;
-                if (many && in_place) outer_rows_at(cj + r * COLS, a + r, row, bj, b_at, m);
-                else if (many) outer_rows(cj + r * COLS, a + r, b + j, m);
-                else if (in_place) outer_few_at(cj + r * COLS, a + r, row, bj, b_at, m);
-                else outer_few(cj + r * COLS, a + r, b + j, m);
-                r += many ? ROWS : FEW;
+            for (int tap = 0; tap < taps_h * taps_w; tap += run) {
+                const float *xt = xp + (tap / taps_w * xw + tap % taps_w) * dilation * x_step;
+                global float *block = dw + (size_t)((tap0 + tap) * I + i0) * O + o0;
+                for (int j = 0; j < cols; j += COLS) {
+                    for (int r = 0, m; r < rows; r += m) {
+                        const float *a = swapped ? dyp + r : xt + r, *b = swapped ? xt + j : dyp + j * count;
+                        const int *at_a = swapped ? dy_at : x_at, *at_b = swapped ? x_at : dy_at;
+                        m = tile_rows(rows - r);
+                        global float *to = block + (swapped ? j * O + r : r * O + j);
+                        const int whole = !swapped && m <= rows - r && cols - j >= COLS;
+                        global float *direct = whole ? to : 0;
+                        if (m == ROWS) outer_rows(direct, O, more, tile, a, at_a, b, at_b, count);
+                        else outer_small(direct, O, more, tile, a, at_a, b, at_b, count);
+                        if (!whole) put_tile(to, O, tile, min(m, rows - r), min(COLS, cols - j), swapped, more);
+                    }
+                }
             }
-        }
-    }
-    for (int r = 0; r < rows; ++r) {
-        for (int j = 0; j < cols; j += COLS) {
-            const float *from = c + j * rows_up + r * COLS;
-            const int n = min(COLS, cols - j);
-            if (!swapped) store_row(dw + (size_t)(k0 + r) * O + o0 + j, from, n);
-            else for (int k = 0; k < n; ++k) dw[(size_t)(k0 + j + k) * O + o0 + r] = from[k];
         }
     }
 }

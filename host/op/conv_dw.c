@@ -1,59 +1,128 @@
 /* dw = patch^T dy: how it is cut, and its launches. */
 #include "op/conv_geometry.h"
 
-enum { CPU_SPAN = 128, CPU_A_MAX = 96, CPU_B_MAX = 256, CPU_C_MAX = 32768, CPU_IN_PLACE_MAX = 64 }; /* of cl/conv2d_dw.cl */
+/* ---- CPUs ---------------------------------------------------------------------------------------------------- */
 
-/* How dw is cut: blocks of k and o a group, and parts of the positions where those blocks are too few to fill a
- * device. By shape alone, so that results are the same whatever the device's number of cores. */
-typedef struct cut {
-    bool swapped, in_place;
-    int64_t k_block, o_block, parts, span;
-} cut;
+/* Of cl/conv2d_dw.cl. */
+enum { X_MAX = 40960, DY_MAX = 57344, CHUNK_MAX = 256, SMALL_TILE = 4 };
 
+/* Flops a group that are worth making groups smaller, and those that are worth adding up parts in a second launch. */
+static const double WORTH_A_GROUP = 16e6, WORTH_PARTS = 100e6;
+
+/* How dw is cut for CPUs: the block of a group and the chunk of positions it takes at a time, see the kernel. By shape
+ * alone, so that results are the same whatever the device's number of cores. */
+typedef struct cpu_cut {
+    bool swapped;
+    int64_t i_block, o_block, images, lines, columns, taps_h, taps_w, chunks, parts;
+} cpu_cut;
+
+/* Blocks of `count` that are alike, multiples of `tile`, at most `most` long. */
 static int64_t even_block(int64_t count, int64_t most, int64_t tile)
 {
-    return round_up(divide_up(count, divide_up(count, most)), tile);
+    return smaller(count, round_up(divide_up(count, divide_up(count, most)), tile));
 }
 
-static cut cut_dw(const rheo_conv *c, const rheo_device_facts *dev)
+/* Do the positions of a chunk, the x they read and their dy, in vectors unless swapped, have room? */
+static bool fits(const rheo_conv *c, const rheo_device_facts *dev, const cpu_cut *u)
 {
-    const int64_t k = conv_depth(c), p = conv_positions(c);
-    cut u = { .k_block = RHEO_SIMT_TILE, .o_block = RHEO_SIMT_TILE };
-    if (dev->kind == RHEO_CPU) {
-        /* Vectors along the side that wastes less of them. */
-        const int64_t columns = conv_columns(dev), rows = conv_rows(dev);
-        const double by_o = (double)c->o / (double)round_up(c->o, columns), by_k = (double)k / (double)round_up(k, columns);
-        u.swapped = by_k > by_o;
-        const int64_t all_rows = u.swapped ? c->o : k, all_columns = u.swapped ? k : c->o, a = even_block(all_rows, CPU_A_MAX, rows);
-        /* Columns need not be gathered where whole panels of them lie together and few rows use them again: they lie far
-         * apart, in few sets of the first-level cache. */
-        u.in_place = (u.swapped ? c->i : c->o) % columns == 0 && a <= CPU_IN_PLACE_MAX;
-        const int64_t b = even_block(all_columns, u.in_place ? CPU_C_MAX / a / columns * columns : CPU_B_MAX, columns);
-        u.k_block = u.swapped ? b : a;
-        u.o_block = u.swapped ? a : b;
+    const int64_t h = u->lines + (u->taps_h - 1) * c->dilation, w = u->columns + (u->taps_w - 1) * c->dilation;
+    const int64_t positions = u->images * u->lines * u->columns;
+    return positions <= CHUNK_MAX && positions * (u->swapped ? u->o_block : round_up(u->o_block, conv_columns(dev))) <= DY_MAX
+           && u->images * h * w * (u->i_block % 32 ? u->i_block : u->i_block + 16) <= X_MAX;
+}
+
+/* Whole images, else whole lines of one, else part of a line: as many positions as can be packed. */
+static void cut_positions(const rheo_conv *c, const rheo_device_facts *dev, cpu_cut *u)
+{
+    u->images = c->n, u->lines = c->oh, u->columns = c->ow;
+    for (int64_t k = 1; !fits(c, dev, u) && u->images > 1; ++k) u->images = divide_up(c->n, k);
+    for (int64_t k = 1; !fits(c, dev, u) && u->lines > 1; ++k) u->lines = divide_up(c->oh, k);
+    for (int64_t k = 1; !fits(c, dev, u) && u->columns > 1; ++k) u->columns = divide_up(c->ow, k);
+}
+
+/* Taps share a packed x unless they lie so far apart that it is mostly what is between them. */
+static void cut_chunk(const rheo_conv *c, const rheo_device_facts *dev, cpu_cut *u)
+{
+    u->taps_h = c->kh, u->taps_w = c->kw;
+    cut_positions(c, dev, u);
+    const int64_t h = u->lines + (u->taps_h - 1) * c->dilation, w = u->columns + (u->taps_w - 1) * c->dilation;
+    if (!fits(c, dev, u) || h * w > c->kh * c->kw * u->lines * u->columns) {
+        u->taps_h = u->taps_w = 1;
+        cut_positions(c, dev, u);
     }
-    const int64_t blocks = divide_up(k, u.k_block) * divide_up(c->o, u.o_block) * c->batch;
-    const int64_t wanted = smaller(divide_up(RHEO_WANTED_GROUPS, blocks), larger(1, p / 256));
-    u.span = round_up(divide_up(p, wanted), CPU_SPAN);
-    u.parts = divide_up(p, u.span);
+}
+
+static int64_t cpu_blocks(const rheo_conv *c, const cpu_cut *u)
+{
+    return divide_up(c->i, u->i_block) * divide_up(c->o, u->o_block) * c->batch;
+}
+
+static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const int64_t columns = conv_columns(dev), run = c->dilation == 1 ? c->kw * c->i : c->i;
+    /* Vectors along the side that wastes less of them. */
+    const double by_o = (double)c->o / (double)round_up(c->o, columns), by_k = (double)run / (double)round_up(run, columns);
+    cpu_cut u = { .swapped = by_k > by_o };
+    const int64_t i_tile = u.swapped ? columns : SMALL_TILE, o_tile = u.swapped ? SMALL_TILE : columns;
+    const double flops = 2.0 * (double)(conv_positions(c) * conv_depth(c) * c->o * c->batch);
+    int64_t i_most = c->kh * c->kw == 1 ? 128 : 64, o_most = 256;
+    for (;;) {
+        u.i_block = even_block(c->i, i_most, i_tile);
+        u.o_block = even_block(c->o, o_most, o_tile);
+        const int64_t blocks = cpu_blocks(c, &u);
+        if (blocks >= RHEO_WANTED_GROUPS / 4 || flops < WORTH_A_GROUP * (double)blocks) break;
+        if (u.o_block > 2 * columns)
+            o_most /= 2;
+        else if (u.i_block > 2 * columns)
+            i_most /= 2;
+        else
+            break;
+    }
+    cut_chunk(c, dev, &u);
+    const int64_t all = divide_up(c->n, u.images) * divide_up(c->oh, u.lines) * divide_up(c->ow, u.columns), blocks = cpu_blocks(c, &u);
+    const int64_t worth = (int64_t)(flops / (WORTH_PARTS * (double)blocks));
+    u.chunks = divide_up(all, larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, blocks), worth)));
+    u.parts = divide_up(all, u.chunks);
     return u;
 }
 
-size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)
+/* A window of one element has no lines. */
+static rheo_conv flat(const rheo_conv *c)
 {
-    const cut u = cut_dw(c, dev);
-    return u.parts > 1 ? (size_t)(c->batch * u.parts * conv_depth(c) * c->o) : 0;
+    rheo_conv f = *c;
+    if (c->kh * c->kw > 1 || c->pad_h || c->pad_w) return f;
+    f.n = f.h = f.oh = 1;
+    f.w = f.ow = conv_positions(c);
+    return f;
 }
 
-static rheo_status launch_dw_cpu(rheo_launcher *l, const rheo_conv *c, const cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
+static rheo_status launch_dw_cpu(rheo_launcher *l, const rheo_conv *c, const cpu_cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
-    const rheo_grid grid = rheo_grid_single(divide_up(conv_depth(c), u->k_block), divide_up(c->o, u->o_block), u->parts * c->batch);
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c),
-                     RHEO_INT(u->k_block), RHEO_INT(u->o_block), RHEO_INT(u->swapped), RHEO_INT(u->in_place), RHEO_INT(u->span),
-                     RHEO_INT(u->parts), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o));
+    const rheo_grid grid = rheo_grid_single(divide_up(c->i, u->i_block), divide_up(c->o, u->o_block), u->parts * c->batch);
+    return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c),
+                     RHEO_INT(u->i_block), RHEO_INT(u->o_block), RHEO_INT(u->images), RHEO_INT(u->lines), RHEO_INT(u->columns),
+                     RHEO_INT(u->taps_h), RHEO_INT(u->taps_w), RHEO_INT(u->swapped), RHEO_INT(u->chunks), RHEO_INT(u->parts),
+                     RHEO_INT(c->n * c->h * c->w * c->x_c), RHEO_INT(conv_positions(c) * c->o));
 }
 
-static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
+/* ---- SIMT ---------------------------------------------------------------------------------------------------- */
+
+enum { SIMT_SPAN = 128 };
+
+/* Parts of the positions where tiles are too few to fill a device. */
+typedef struct simt_cut {
+    int64_t parts, span;
+} simt_cut;
+
+static simt_cut cut_simt(const rheo_conv *c)
+{
+    const int64_t p = conv_positions(c), tiles = divide_up(conv_depth(c), RHEO_SIMT_TILE) * divide_up(c->o, RHEO_SIMT_TILE) * c->batch;
+    const int64_t wanted = smaller(divide_up(RHEO_WANTED_GROUPS, tiles), larger(1, p / 256));
+    const int64_t span = round_up(divide_up(p, wanted), SIMT_SPAN);
+    return (simt_cut){ divide_up(p, span), span };
+}
+
+static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const simt_cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
     const rheo_grid grid = {
         { (size_t)(divide_up(c->o, RHEO_SIMT_TILE) * RHEO_SIMT_SIDE), (size_t)(divide_up(conv_depth(c), RHEO_SIMT_TILE) * RHEO_SIMT_SIDE),
@@ -64,19 +133,43 @@ static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const cu
                      RHEO_INT(u->span), RHEO_INT(u->parts), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o));
 }
 
-static rheo_status launch_total(rheo_launcher *l, const rheo_conv *c, const cut *u, cl_mem dw, rheo_error *err)
+/* ---- both ---------------------------------------------------------------------------------------------------- */
+
+static int64_t parts_of(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    if (dev->kind != RHEO_CPU) return cut_simt(c).parts;
+    const rheo_conv f = flat(c);
+    return cut_cpu(&f, dev).parts;
+}
+
+size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const int64_t parts = parts_of(c, dev);
+    return parts > 1 ? (size_t)(c->batch * parts * conv_depth(c) * c->o) : 0;
+}
+
+static rheo_status launch_parts(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
+{
+    if (rheo_launcher_facts(l)->kind != RHEO_CPU) {
+        const simt_cut u = cut_simt(c);
+        return launch_dw_simt(l, c, &u, x, dy, dw, err);
+    }
+    const rheo_conv f = flat(c);
+    const cpu_cut u = cut_cpu(&f, rheo_launcher_facts(l));
+    return launch_dw_cpu(l, &f, &u, x, dy, dw, err);
+}
+
+static rheo_status launch_total(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err)
 {
     const int64_t n = conv_depth(c) * c->o, width = rheo_launcher_facts(l)->vector_width;
-    rheo_grid grid = rheo_grid_items(l, divide_up(n, width) * u->parts);
+    rheo_grid grid = rheo_grid_items(l, divide_up(n, width) * parts);
     grid.global[2] = (size_t)c->batch;
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_total", grid, RHEO_BUF(rheo_work(l)), RHEO_BUF(dw), RHEO_INT(n), RHEO_INT(u->parts));
+    return RHEO_EMIT(l, err, "conv2d", "conv2d_total", grid, RHEO_BUF(rheo_work(l)), RHEO_BUF(dw), RHEO_INT(n), RHEO_INT(parts));
 }
 
 rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
-    const rheo_device_facts *dev = rheo_launcher_facts(l);
-    const cut u = cut_dw(c, dev);
-    const cl_mem to = u.parts > 1 ? rheo_work(l) : dw;
-    const rheo_status st = dev->kind == RHEO_CPU ? launch_dw_cpu(l, c, &u, x, dy, to, err) : launch_dw_simt(l, c, &u, x, dy, to, err);
-    return st || u.parts == 1 ? st : launch_total(l, c, &u, dw, err);
+    const int64_t parts = parts_of(c, rheo_launcher_facts(l));
+    const rheo_status st = launch_parts(l, c, x, dy, parts > 1 ? rheo_work(l) : dw, err);
+    return st || parts == 1 ? st : launch_total(l, c, parts, dw, err);
 }
