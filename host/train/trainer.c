@@ -10,7 +10,7 @@
 #define LOOK_SECONDS 30.0       /* between looks at the validation split, and */
 #define LOOK_SHARE 0.05         /* their part of the time, at most */
 #define PICTURE_SHARE 0.02
-enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 64, INITIAL_VECTORS = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
+enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
 
 /* ---- starting ---------------------------------------------------------------------------------------- */
 
@@ -58,12 +58,11 @@ static void announce(rheo_trainer *t)
                          t->recipe.variants.unknown);
 }
 
-/* Images for the data-dependent initialisation: 64, of those beyond 64 x 64 fewer (flows 2.3, which has 256 of 32 x 32; these
- * would be half of the time to the first step of a small model, and 64 give each channel thousands of values already). */
+/* Images for the data-dependent initialisation: 256 of 32 x 32, fewer of larger ones (flows 2.3). */
 static rheo_status initialise(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
-    int64_t n = !s.bytes ? INITIAL_VECTORS : s.h * s.w > 4096 ? INITIAL_IMAGES * 4096 / (s.h * s.w) : INITIAL_IMAGES;
+    int64_t n = s.h * s.w > 1024 ? (int64_t)INITIAL_IMAGES * 1024 / (s.h * s.w) : INITIAL_IMAGES;
     if (n < 4) n = 4;
     if (n > t->feed.rows->count) n = t->feed.rows->count;
     float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);
