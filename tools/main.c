@@ -15,6 +15,7 @@ static const tool_command commands[] = {
     { "eval", "measure how well a model describes data", tool_eval },
     { "sample", "draw samples from a model", tool_sample },
     { "tune", "measure which variants are fastest for a model on a device", tool_tune },
+    { "quality", "measure how near samples are to data", tool_quality },
     { "info", "say what a checkpoint is", tool_info },
     { "devices", "list the OpenCL devices", tool_devices },
 };

@@ -77,6 +77,7 @@ const char *tool_bytes(uint64_t bytes, char text[16]);
 int tool_devices(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_info(int argc, char **argv);
+int tool_quality(int argc, char **argv);
 int tool_sample(int argc, char **argv);
 int tool_train(int argc, char **argv);
 int tool_tune(int argc, char **argv);

@@ -186,6 +186,35 @@ typedef struct rheo_evaluation {
 /* Mean -log p(x) of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's. */
 rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *options, rheo_evaluation *out, rheo_error *err);
 
+/* ---- quality of samples --------------------------------------------------------------------------------
+ *
+ * Measures that need no downloaded network. Features are the first 64 principal components of the training images. */
+
+typedef struct rheo_quality_values {
+    double frechet;             /* Frechet distance to all training images' features (Heusel et al. 2017, on these features) */
+    double precision, recall;   /* Kynkaanniemi et al. 2019, fifth neighbours */
+    double density, coverage;   /* Naeem et al. 2020 */
+    double sliced_wasserstein;  /* of order 2, 512 directions */
+    double mmd_polynomial, mmd_polynomial_error;    /* Binkowski et al. 2018, whitened features, and its standard error */
+    double mmd_gaussian[3];     /* kernel widths 1/2, 1, 2 median distances */
+    double nearest_ratio;       /* median distance to the nearest training image, over that of test images */
+    double memorised;           /* share nearer to one than 99 of 100 test images are */
+} rheo_quality_values;
+
+typedef struct rheo_quality {
+    rheo_quality_values samples;
+    rheo_quality_values floor;      /* the same of as many test images: what perfect samples would reach */
+    uint64_t images, training_images;
+} rheo_quality;
+
+/* Compares images x [n, h, w, c] with pixels from 0 to 1 with a data set (names as for training). n: more than 64, not more than
+ * the data have test images. neighbours: NULL, or a PNG file to write: 16 samples, each with its 9 nearest training images. */
+rheo_status rheo_quality_measure(const float *x, uint32_t n, uint32_t h, uint32_t w, uint32_t c, const char *data, uint64_t seed,
+                                 const char *neighbours, rheo_quality *out, rheo_error *err);
+
+/* Reads an .npy array of images [n, h, w, c] or [n, h, w]: bytes, or floats from 0 to 1. The caller frees *x with rheo_free. */
+rheo_status rheo_npy_read(const char *path, float **x, uint32_t *n, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
+
 /* ---- files ------------------------------------------------------------------------------------------- */
 
 /* What a checkpoint file (or a run folder's last one) is, as JSON text, without opening a device; the caller frees *json
