@@ -55,15 +55,6 @@ static floatv tanh_of(floatv x)
     return select(far, x + x * s * (s * p - 3.33332819422e-1f), fabs(x) < 0.625f);
 }
 
-// exp(x) - 1 for x <= 0; above -0.5, where it cancels, Taylor's series to x^8 (the next term is below 2^-27 of the sum).
-static floatv elu(floatv x)
-{
-    const floatv q = ((2.48015873e-5f * x + 1.98412698e-4f) * x + 1.38888889e-3f) * x + 8.33333333e-3f;
-    const floatv p = (((q * x + 4.16666667e-2f) * x + 1.66666667e-1f) * x + 0.5f) * x + 1.0f;
-    const floatv negative = select(exp(x) - 1.0f, x * p, x > -0.5f);
-    return select(negative, x, x > 0.0f);
-}
-
 // NaN passes through every function but sign, step and isfinite.
 static floatv unary_of(int f, floatv x, float p, float q)
 {
@@ -218,4 +209,10 @@ __kernel void to_float(const __global uint *x, __global float *y, int count)
 __kernel void add_u32(const __global uint *x, __global uint *y, int count, uint increment)
 {
     FOR_ITEMS(i, count) y[i] = x[i] + increment;
+}
+
+// y = mask ? a : b; the mask repeats after `masks` elements. As words, so that every bit passes.
+__kernel void select_by(__global const float *mask, __global const uint *a, __global const uint *b, __global uint *y, int count, int masks)
+{
+    FOR_ITEMS(i, count) y[i] = mask[masks == count ? i : i % masks] != 0.0f ? a[i] : b[i];
 }

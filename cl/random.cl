@@ -11,7 +11,7 @@
 #define LANES (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #endif
 
-enum { UNIFORM, UNIFORM16, NORMAL };        // as in host/op/random.c
+enum { UNIFORM, UNIFORM16, NORMAL, RADEMACHER, INDEX };       // as in host/op/random.c
 
 #if VEC > 1
 // a and b element by element in turn
@@ -24,59 +24,76 @@ void interleave(floatv a, floatv b, floatv *first, floatv *second)
 }
 #endif
 
-// VEC blocks to 4 VEC consecutive floats
-void store_blocks(floatv z0, floatv z1, floatv z2, floatv z3, __global float *y)
+// r[0..3]: the 4 VEC numbers of VEC blocks in the order of their elements; z0..z3 hold their lanes.
+void order_blocks(floatv z0, floatv z1, floatv z2, floatv z3, floatv *r)
 {
 #if VEC == 1
-    y[0] = z0, y[1] = z1, y[2] = z2, y[3] = z3;
+    r[0] = z0, r[1] = z1, r[2] = z2, r[3] = z3;
 #else
-    floatv a, b, c, d, r0, r1, r2, r3;
+    floatv a, b, c, d;
     interleave(z0, z2, &a, &b);
     interleave(z1, z3, &c, &d);
-    interleave(a, c, &r0, &r1);
-    interleave(b, d, &r2, &r3);
-    vstorev(r0, 0, y);
-    vstorev(r1, 1, y);
-    vstorev(r2, 2, y);
-    vstorev(r3, 3, y);
+    interleave(a, c, &r[0], &r[1]);
+    interleave(b, d, &r[2], &r[3]);
 #endif
 }
 
-// y [samples, d]; key = seed low, seed high, t, n0
-__kernel void random(__global const uint *key, __global float *y, int samples, int d, uint s, int kind)
+// The words of blocks first .. first + VEC - 1 of all samples' blocks; *n and *b: sample of the first and block in it.
+philox_words item_words(__global const uint *key, int first, int blocks, uint s, int *n, int *b)
 {
-    const int blocks = (d + 3) / 4, whole = d / 4, total = samples * blocks;
-    const uint k0 = key[0], k1 = key[1], t = key[2], n0 = key[3];
+    *n = first / blocks, *b = first - *n * blocks;
+    intv vn = (intv)(*n), vb = (intv)(*b) + LANES;
+    if (*b + VEC > blocks) {
+        const intv i = (intv)(first) + LANES;
+        vn = i / blocks;
+        vb = i - vn * blocks;
+    }
+    return philox(as_uintv(vb), as_uintv(vn) + key[3], (uintv)(key[2]), (uintv)(s), key[0], key[1]);
+}
+
+// Whether those blocks' numbers are 4 VEC consecutive elements of [samples, d]
+int item_is_whole(int first, int b, int d, int total) { return b + VEC <= d / 4 || (d % 4 == 0 && first + VEC <= total); }
+
+floatv rademacher(uintv x) { return 1.0f - convert_floatv(2u - (x >> 31 << 1)); }
+
+// y [samples, d]; key = seed low, seed high, t, n0. INDEX: integers below `below`.
+__kernel void random(__global const uint *key, __global float *y, int samples, int d, uint s, int kind, uint below)
+{
+    const int blocks = (d + 3) / 4, total = samples * blocks;
     FOR_ITEMS(item, (total + VEC - 1) / VEC) {
-        const int first = item * VEC, n = first / blocks, b = first - n * blocks;
-        intv vn = (intv)(n), vb = (intv)(b) + LANES;
-        if (b + VEC > blocks) {
-            const intv i = (intv)(first) + LANES;
-            vn = i / blocks;
-            vb = i - vn * blocks;
-        }
-        const philox_words w = philox(as_uintv(vb), as_uintv(vn) + n0, (uintv)(t), (uintv)(s), k0, k1);
+        const int first = item * VEC;
+        int n, b;
+        const philox_words w = item_words(key, first, blocks, s, &n, &b);
         floatv z0, z1, z2, z3;
-        if (kind == NORMAL) {
+        switch (kind) {
+        case NORMAL:
             philox_normals(w.x0, w.x1, &z0, &z1);
             philox_normals(w.x2, w.x3, &z2, &z3);
-        } else if (kind == UNIFORM) {
+            break;
+        case UNIFORM:
             z0 = philox_uniform(w.x0), z1 = philox_uniform(w.x1), z2 = philox_uniform(w.x2), z3 = philox_uniform(w.x3);
-        } else {
+            break;
+        case UNIFORM16:
             z0 = philox_uniform16(w.x0), z1 = philox_uniform16(w.x1), z2 = philox_uniform16(w.x2), z3 = philox_uniform16(w.x3);
+            break;
+        case RADEMACHER:
+            z0 = rademacher(w.x0), z1 = rademacher(w.x1), z2 = rademacher(w.x2), z3 = rademacher(w.x3);
+            break;
+        default:
+            z0 = as_floatv(mul_hi(w.x0, (uintv)(below))), z1 = as_floatv(mul_hi(w.x1, (uintv)(below)));
+            z2 = as_floatv(mul_hi(w.x2, (uintv)(below))), z3 = as_floatv(mul_hi(w.x3, (uintv)(below)));
         }
-        if (b + VEC <= whole || (whole == blocks && first + VEC <= total)) {
-            store_blocks(z0, z1, z2, z3, y + (n * d + 4 * b));
+        floatv r[4];
+        order_blocks(z0, z1, z2, z3, r);
+        if (item_is_whole(first, b, d, total)) {
+            for (int i = 0; i < 4; ++i) vstorev(r[i], i, y + (n * d + 4 * b));
             continue;
         }
-        float lane[4 * VEC];
-        vstorev(z0, 0, lane);
-        vstorev(z1, 1, lane);
-        vstorev(z2, 2, lane);
-        vstorev(z3, 3, lane);
+        float element[4 * VEC];
+        for (int i = 0; i < 4; ++i) vstorev(r[i], i, element);
         for (int j = 0; j < VEC && first + j < total; ++j) {
             const int m = (first + j) / blocks, e = 4 * (first + j - m * blocks);
-            for (int k = 0; k < 4 && e + k < d; ++k) y[m * d + e + k] = lane[k * VEC + j];
+            for (int k = 0; k < 4 && e + k < d; ++k) y[m * d + e + k] = element[4 * j + k];
         }
     }
 }

@@ -185,6 +185,7 @@ static void check_sample(const rheo_op *op, int sample)
         const int n_in = c.n;
         const rheo_value y = rheo_apply(c.g, op, at->n_in, in, at->attr, at->attr_bytes);
         for (int k = 0; k < rheo_node_of(c.g, y)->n_out; k++) {
+            if (rheo_spec_of(c.g, rheo_output(y, k)).type != RHEO_F32) continue;
             const rheo_value u = random_window(c.s, c.g, normal, rheo_spec_of(c.g, rheo_output(y, k)), 50 + (uint64_t)k, &c.storage[c.n]);
             f = weighted_sum(c.g, f, rheo_output(y, k), u);
             if (order == 2) c.x[c.n++] = u;

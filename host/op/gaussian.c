@@ -74,7 +74,7 @@ static rheo_status gaussian_launch(rheo_launcher *l, const rheo_node *n, rheo_er
     size_t group = 1;
     while (dev->kind != RHEO_CPU && group < 64 && 2 * group <= dev->max_group) group *= 2;
     const rheo_grid grid = { { (size_t)z[0] * group, 1, 1 }, { group, 1, 1 } };
-    return RHEO_EMIT(l, err, "algebra", "gaussian_logp", grid, RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_in(l, 1)), RHEO_BUF(rheo_in(l, 2)),
+    return RHEO_EMIT(l, err, "flow", "gaussian_logp", grid, RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_in(l, 1)), RHEO_BUF(rheo_in(l, 2)),
                      RHEO_BUF(rheo_out(l, 0)), RHEO_INT(d[0]), RHEO_INT(d[1]), RHEO_INT(d[2]), RHEO_INT(m[0]), RHEO_INT(ms[0]),
                      RHEO_INT(ms[1]), RHEO_INT(ms[2]), RHEO_INT(r[0]), RHEO_INT(rs[0]), RHEO_INT(rs[1]), RHEO_INT(rs[2]),
                      RHEO_FLOAT(high), RHEO_FLOAT(low), RHEO_LOCAL(group * 2 * sizeof(float)));

@@ -39,11 +39,11 @@ static rheo_status norm2_launch(rheo_launcher *l, const rheo_node *n, rheo_error
     size_t group = 1;
     while (dev->kind != RHEO_CPU && group < 64 && 2 * group <= dev->max_group) group *= 2;
     const rheo_grid all = { { (size_t)parts * group, 1, 1 }, { group, 1, 1 } }, one = { { group, 1, 1 }, { group, 1, 1 } };
-    const rheo_status st = RHEO_EMIT(l, err, "algebra", "norm2_parts", all, RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_work(l)),
+    const rheo_status st = RHEO_EMIT(l, err, "pointwise", "norm2_parts", all, RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_work(l)),
                                      RHEO_INT(rheo_count(n->in_spec[0].shape)), RHEO_INT(part_length(n)),
                                      RHEO_LOCAL(group * 2 * sizeof(float)));
     if (st) return st;
-    return RHEO_EMIT(l, err, "algebra", "norm2_total", one, RHEO_BUF(rheo_work(l)), RHEO_BUF(rheo_out(l, 0)), RHEO_INT(parts),
+    return RHEO_EMIT(l, err, "pointwise", "norm2_total", one, RHEO_BUF(rheo_work(l)), RHEO_BUF(rheo_out(l, 0)), RHEO_INT(parts),
                      RHEO_LOCAL(group * 2 * sizeof(float)));
 }
 

@@ -115,12 +115,32 @@ V_ rheo_lu_solve(G_ *g, V_ y, const V_ factors[5]);
 /* With actnorm before it, what fusing makes: (x + b) exp(factor l) W = x W' + b', outputs W', logdet and b' [1,1,1,C] (lu_actnorm.c) */
 V_ rheo_lu_actnorm(G_ *g, const V_ factors[5], V_ logdet, V_ b, V_ l, int64_t positions, double factor);
 
+/* ---- score networks (score 3.1, 3.2) ----------------------------------------------------------------------- */
+/* InstanceNorm++: x by its mean and deviation over the positions of a sample, h; c, the same of those means over the channels;
+ * row [N or 1,1,1,3C] = gamma | alpha | beta (plain: 2C, gamma | beta). Output 1: mean | 1 / deviation (instance_norm.c) */
+enum { RHEO_NORM_REFERENCE, RHEO_NORM_PAPER, RHEO_NORM_PLAIN };    /* gamma (h + alpha c) + beta; gamma h + alpha c + beta; no c */
+typedef struct rheo_norm_attr { int32_t form, elu; } rheo_norm_attr;
+V_ rheo_instance_norm(G_ *g, V_ x, V_ row, rheo_norm_attr attr);
+/* Outputs dx and, a sample each, drow [N,1,1,..] (instance_norm_backward.c) */
+V_ rheo_instance_norm_backward(G_ *g, V_ dy, V_ x, V_ statistics, V_ row, rheo_norm_attr attr);
+V_ rheo_mean_pool2(G_ *g, V_ x);                        /* means of 2x2, stride 2; even sizes (pool.c) */
+V_ rheo_mean_pool2_transpose(G_ *g, V_ dy);
+V_ rheo_avg_pool5(G_ *g, V_ x);                         /* sums of 5x5, padding 2 of zeros, over 25; stride 1 */
+V_ rheo_max_pool5(G_ *g, V_ x);                         /* same windows, no padding seen; output 1: place in the window, u32 (max_pool.c) */
+V_ rheo_resize(G_ *g, V_ x, int64_t h, int64_t w);      /* bilinear, corners aligned (resize.c) */
+V_ rheo_select(G_ *g, V_ mask, V_ a, V_ b);             /* mask != 0 ? a : b bit for bit; mask [1 or N,H,W,C] (select.c) */
+
 /* ---- random numbers (score 9): functions of (key, purpose, id, sample, element), no gradient ------------------ */
 /* key: u32 [1,1,1,4] = seed low, seed high, step t, first sample n0. Sample of element [n,h,w,c] is n0 + n, its
  * element index (h W + w) C + c; s = purpose << 24 | id (random.c) */
 V_ rheo_uniform(G_ *g, V_ key, rheo_shape shape, uint32_t purpose, uint32_t id);     /* [0,1), 24 bits */
 V_ rheo_uniform16(G_ *g, V_ key, rheo_shape shape, uint32_t purpose, uint32_t id);   /* (word >> 16) 2^-16: v + u exact for bytes v */
 V_ rheo_normal(G_ *g, V_ key, rheo_shape shape, uint32_t purpose, uint32_t id);
+V_ rheo_rademacher(G_ *g, V_ key, rheo_shape shape, uint32_t purpose, uint32_t id);  /* 1 where bit 31 is set, else -1 */
+V_ rheo_random_index(G_ *g, V_ key, rheo_shape shape, uint32_t below, uint32_t purpose, uint32_t id);    /* u32 in [0, below) */
+/* x + eta s + noise z, z the rheo_normal of the address; eta and noise scalars. With a mask [1 or N,H,W,C] (else RHEO_NONE) known
+ * where it is not 0, bit for bit (langevin.c) */
+V_ rheo_langevin(G_ *g, V_ x, V_ s, V_ eta, V_ noise, V_ mask, V_ known, V_ key, uint32_t purpose, uint32_t id);
 
 /* ---- optimizers: flat arrays, one launch (optimizer.c), no gradient --------------------------------------------- */
 /* Inputs flat [1,1,1,P]: theta, m, v, grad; scalars lr, scale (from clipping), gate (0: outputs = inputs), t (float, 1, 2, ..).

@@ -41,7 +41,7 @@ static rheo_status adam_launch(rheo_launcher *l, const rheo_node *n, rheo_error 
 {
     const rheo_adam_attr *a = n->attr;
     const int64_t count = rheo_count(n->out[0].shape);
-    return RHEO_EMIT(l, err, "algebra", "adam", rheo_grid_items(l, rheo_vectors(l, count)), RHEO_BUF(rheo_in(l, THETA)),
+    return RHEO_EMIT(l, err, "pointwise", "adam", rheo_grid_items(l, rheo_vectors(l, count)), RHEO_BUF(rheo_in(l, THETA)),
                      RHEO_BUF(rheo_in(l, M)), RHEO_BUF(rheo_in(l, V)), RHEO_BUF(rheo_in(l, GRAD)), RHEO_BUF(rheo_in(l, LR)),
                      RHEO_BUF(rheo_in(l, SCALE)), RHEO_BUF(rheo_in(l, GATE)), RHEO_BUF(rheo_in(l, T)), RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_out(l, 1)),
                      RHEO_BUF(rheo_out(l, 2)), RHEO_INT(count), RHEO_INT(a->kind), RHEO_FLOAT(a->beta1), RHEO_FLOAT(a->beta2),
@@ -126,7 +126,7 @@ static bool ema_infer(rheo_graph *g, rheo_node *n)
 static rheo_status ema_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const int64_t count = rheo_count(n->out[0].shape);
-    return RHEO_EMIT(l, err, "algebra", "ema", rheo_grid_items(l, rheo_vectors(l, count)), RHEO_BUF(rheo_in(l, AVERAGE)),
+    return RHEO_EMIT(l, err, "pointwise", "ema", rheo_grid_items(l, rheo_vectors(l, count)), RHEO_BUF(rheo_in(l, AVERAGE)),
                      RHEO_BUF(rheo_in(l, LATEST)), RHEO_BUF(rheo_in(l, DECAY)), RHEO_BUF(rheo_in(l, EMA_GATE)), RHEO_BUF(rheo_out(l, 0)),
                      RHEO_INT(count));
 }

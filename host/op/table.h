@@ -17,7 +17,9 @@
     X(conv2d) X(conv2d_dx) X(conv2d_dw) X(conv2d_act) X(matmul)                                                \
     X(slice) X(pad) X(concat) X(transpose) X(squeeze) X(unsqueeze) X(gather) X(scatter_add) X(pack)               \
     X(triangle) X(diagonal) X(diagonal_matrix) X(solve_triangular) X(gaussian_logp)                               \
-    X(uniform) X(uniform16) X(normal) X(adam) X(ema) X(norm2)
+    X(instance_norm) X(instance_norm_backward) X(resize) X(resize_transpose) X(select) X(langevin)                 \
+    X(mean_pool2) X(mean_pool2_transpose) X(avg_pool5) X(max_pool5) X(max_pool5_scatter) X(max_pool5_pick)         \
+    X(uniform) X(uniform16) X(normal) X(rademacher) X(random_index) X(adam) X(ema) X(norm2)
 
 #define RHEO_OP_DECLARE(name) extern const rheo_op rheo_op_##name;
 RHEO_OPS(RHEO_OP_DECLARE)

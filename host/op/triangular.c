@@ -49,7 +49,7 @@ static rheo_status solve_launch(rheo_launcher *l, const rheo_node *n, rheo_error
     /* Row i of op(T) tells where y_i enters: upper triangles are solved from the first unknown on, lower from the last. */
     const bool backwards = !a->lower == !!a->transpose;
     const int64_t ta = a->transpose ? 1 : c, tb = a->transpose ? c : 1;
-    return RHEO_EMIT(l, err, "algebra", "solve_triangular", solve_grid(rheo_launcher_facts(l), rows), RHEO_BUF(rheo_in(l, 0)),
+    return RHEO_EMIT(l, err, "flow", "solve_triangular", solve_grid(rheo_launcher_facts(l), rows), RHEO_BUF(rheo_in(l, 0)),
                      RHEO_BUF(rheo_in(l, 1)), RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(rheo_work(l)), RHEO_INT(rows), RHEO_INT(c),
                      RHEO_INT(backwards ? c - 1 : 0), RHEO_INT(backwards ? -1 : 1), RHEO_INT(backwards ? c * c - 1 : 0),
                      RHEO_INT(backwards ? -ta : ta), RHEO_INT(backwards ? -tb : tb), RHEO_INT(a->unit));
