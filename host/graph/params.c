@@ -144,7 +144,7 @@ static void initial_values(const rheo_param *q, uint32_t id, uint64_t seed, floa
     double normal[4];
     for (int64_t i = 0; i < count; i++) {
         const int lane = (int)(i % 4);
-        if (lane == 0 && (q->init == RHEO_INIT_NORMAL || q->init == RHEO_INIT_UNIFORM)) {
+        if (lane == 0 && (q->init == RHEO_INIT_NORMAL || q->init == RHEO_INIT_UNIFORM || q->init == RHEO_INIT_GAINS)) {
             rheo_philox_block(&at, (uint32_t)(i / 4), words);
             rheo_philox_normals(words, normal);
         }
@@ -152,6 +152,7 @@ static void initial_values(const rheo_param *q, uint32_t id, uint64_t seed, floa
         case RHEO_INIT_CONSTANT: out[i] = q->scale; break;
         case RHEO_INIT_NORMAL: out[i] = (float)(q->scale * normal[lane]); break;
         case RHEO_INIT_UNIFORM: out[i] = (float)(q->scale * (2 * rheo_philox_uniform(words[lane]) - 1)); break;
+        case RHEO_INIT_GAINS: out[i] = i % q->shape.c < q->shape.c / 3 * 2 ? (float)(1 + q->scale * normal[lane]) : 0; break;
         case RHEO_INIT_VALUES: out[i] = q->values[i]; break;
         }
     }

@@ -5,7 +5,8 @@
 
 #include "graph/state.h"
 
-typedef enum rheo_param_init { RHEO_INIT_CONSTANT, RHEO_INIT_NORMAL, RHEO_INIT_UNIFORM, RHEO_INIT_VALUES } rheo_param_init;
+/* GAINS: normals around 1, but the last third of each row 0 (factors and shifts of a normalisation). */
+typedef enum rheo_param_init { RHEO_INIT_CONSTANT, RHEO_INIT_NORMAL, RHEO_INIT_UNIFORM, RHEO_INIT_GAINS, RHEO_INIT_VALUES } rheo_param_init;
 
 typedef struct rheo_param {
     char *name;              /* "level0.step3.net.conv1.weight" */
