@@ -59,10 +59,9 @@ static rheo_plan *step_plan(const sampler *s)
     const rheo_value x = rheo_window(g, s->x, 0, points), counter = rheo_window(g, s->counter, 0, rheo_vector(1));
     const rheo_value deviation = rheo_gather(g, rheo_window(g, s->deviation, 0, rheo_vector(STEPS)), counter, 3);
     const rheo_value eta = rheo_gather(g, rheo_window(g, s->step_size, 0, rheo_vector(STEPS)), counter, 3);
-    const rheo_value z = rheo_normal(g, key_of(s, g), points, RHEO_FOR_LANGEVIN_NOISE, 0);
-    const rheo_value drift = rheo_mul(g, eta, mixture_score(g, x, deviation));
-    const rheo_value noise = rheo_mul(g, rheo_sqrt(g, rheo_affine(g, eta, 2, 0)), z);
-    rheo_assign(g, rheo_window(g, s->x, 0, points), rheo_add(g, x, rheo_add(g, drift, noise)));
+    const rheo_value noise = rheo_sqrt(g, rheo_affine(g, eta, 2, 0));
+    rheo_assign(g, rheo_window(g, s->x, 0, points), rheo_langevin(g, x, mixture_score(g, x, deviation), eta, noise, RHEO_NONE, RHEO_NONE,
+                                                                  key_of(s, g), RHEO_FOR_LANGEVIN_NOISE, 0));
     rheo_assign(g, rheo_window(g, s->counter, 0, rheo_vector(1)), rheo_add_u32(g, counter, 1));
     return compiled(g, s->state);
 }
