@@ -10,11 +10,11 @@
 static rheo_ncsn *make(const char *json, rheo_data_shape data)
 {
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_ncsn *m = NULL;
+    rheo_model *m = NULL;
     cJSON *config = cJSON_Parse(json);
-    cr_assert_eq(rheo_ncsn_create(config, data, &m, &err), RHEO_OK, "%s", err.text);
+    cr_assert_eq(rheo_model_ncsn.create(config, data, 0, &m, &err), RHEO_OK, "%s", err.text);
     cJSON_Delete(config);
-    return m;
+    return (rheo_ncsn *)m;
 }
 
 Test(score_net, parameter_counts_are_the_published_ones)
@@ -39,9 +39,9 @@ Test(score_net, parameter_counts_are_the_published_ones)
     };
     for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
         rheo_ncsn *m = make(table[k].json, *table[k].data);
-        cr_expect_eq(rheo_params_numbers(rheo_ncsn_params(m)), table[k].numbers, "%s: %lld", table[k].json,
-                     (long long)rheo_params_numbers(rheo_ncsn_params(m)));
-        rheo_ncsn_destroy(m);
+        cr_expect_eq(rheo_params_numbers(m->model.params), table[k].numbers, "%s: %lld", table[k].json,
+                     (long long)rheo_params_numbers(m->model.params));
+        rheo_model_ncsn.destroy(&m->model);
     }
 }
 
@@ -63,14 +63,14 @@ Test(score_net, layers_have_the_published_names)
     rheo_ncsn *m = make("{\"network\":\"v1\",\"width\":4}", (rheo_data_shape){ 8, 8, 1, true });
     int convolutions = 0, normalisations = 0;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        cr_expect_geq(rheo_params_find(rheo_ncsn_params(m), names[k]), 0, "%s", names[k]);
-    for (int k = 0; k < rheo_params_count(rheo_ncsn_params(m)); k++) {
-        convolutions += rheo_params_at(rheo_ncsn_params(m), k)->convolution;
-        normalisations += rheo_params_at(rheo_ncsn_params(m), k)->init == RHEO_INIT_GAINS;
+        cr_expect_geq(rheo_params_find(m->model.params, names[k]), 0, "%s", names[k]);
+    for (int k = 0; k < rheo_params_count(m->model.params); k++) {
+        convolutions += rheo_params_at(m->model.params, k)->convolution;
+        normalisations += rheo_params_at(m->model.params, k)->init == RHEO_INIT_GAINS;
     }
     cr_expect_eq(convolutions, 75);
     cr_expect_eq(normalisations, 71);
-    rheo_ncsn_destroy(m);
+    rheo_model_ncsn.destroy(&m->model);
 }
 
 Test(score_net, bad_options_are_refused)
@@ -85,9 +85,9 @@ Test(score_net, bad_options_are_refused)
     };
     for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
         rheo_error err = RHEO_ERROR_INIT;
-        rheo_ncsn *m = NULL;
+        rheo_model *m = NULL;
         cJSON *config = cJSON_Parse(table[k].json);
-        cr_expect_neq(rheo_ncsn_create(config, table[k].data, &m, &err), RHEO_OK, "%s", table[k].json);
+        cr_expect_neq(rheo_model_ncsn.create(config, table[k].data, 0, &m, &err), RHEO_OK, "%s", table[k].json);
         cr_expect(err.text[0] && !m);
         cJSON_Delete(config);
     }
@@ -115,7 +115,7 @@ static net_case net_make(const char *json, rheo_data_shape data, rheo_device *de
     rheo_graph *g = c.bench.g;
     rheo_state *s = c.bench.s;
     const rheo_shape shape = { BATCH, data.h, data.w, data.c };
-    const rheo_params *p = rheo_ncsn_params(c.m);
+    const rheo_params *p = c.m->model.params;
     rheo_error err = RHEO_ERROR_INIT;
     rheo_build b;
     c.size = rheo_count(shape);
@@ -156,7 +156,7 @@ static void net_free(net_case *c)
 {
     rheo_plan_destroy(c->plan);
     test_finish(&c->bench);
-    rheo_ncsn_destroy(c->m);
+    rheo_model_ncsn.destroy(&c->m->model);
 }
 
 static double *contents_of(const net_case *c, int storage)

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallback, int64_t least, int64_t most, int64_t *out, rheo_error *err)
+rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallback, int64_t least, int64_t most, int64_t *out,
+                                rheo_error *err)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, name);
     if (!item) {
@@ -14,9 +15,23 @@ rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallbac
     if (!cJSON_IsNumber(item) || item->valuedouble != floor(item->valuedouble))
         return rheo_fail(err, RHEO_EINVAL, "%s: expected a whole number", name);
     if (item->valuedouble < (double)least || item->valuedouble > (double)most)
-        return rheo_fail(err, RHEO_EINVAL, "%s: found %.0f, expected %lld to %lld", name, item->valuedouble, (long long)least, (long long)most);
+        return rheo_fail(err, RHEO_EINVAL, "%s: found %.0f, expected %lld to %lld", name, item->valuedouble, (long long)least,
+                         (long long)most);
     *out = (int64_t)item->valuedouble;
     return RHEO_OK;
+}
+
+rheo_status rheo_config_number(cJSON *config, const char *name, double fallback, double least, double most, double *out, rheo_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(config, name);
+    if (!item) {
+        *out = fallback;
+        return cJSON_AddNumberToObject(config, name, fallback) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    }
+    if (!cJSON_IsNumber(item)) return rheo_fail(err, RHEO_EINVAL, "%s: expected a number", name);
+    *out = item->valuedouble;
+    if (*out >= least && *out <= most) return RHEO_OK;
+    return rheo_fail(err, RHEO_EINVAL, "%s: found %g, expected %g to %g", name, item->valuedouble, least, most);
 }
 
 rheo_status rheo_config_choice(cJSON *config, const char *name, const char *const *words, int fallback, int *out, rheo_error *err)
@@ -37,7 +52,8 @@ rheo_status rheo_config_choice(cJSON *config, const char *name, const char *cons
             strcat(list, words[k]);
         }
     }
-    return rheo_fail(err, RHEO_EINVAL, "%s: found %s, expected one of %s", name, cJSON_IsString(item) ? item->valuestring : "no text", list);
+    return rheo_fail(err, RHEO_EINVAL, "%s: found %s, expected one of %s", name, cJSON_IsString(item) ? item->valuestring : "no text",
+                     list);
 }
 
 rheo_status rheo_config_check(const cJSON *config, const char *model, const char *const *names, rheo_error *err)

@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 
-rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallback, int64_t least, int64_t most, int64_t *out, rheo_error *err);
+rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallback, int64_t least, int64_t most, int64_t *out,
+                                rheo_error *err);
+rheo_status rheo_config_number(cJSON *config, const char *name, double fallback, double least, double most, double *out, rheo_error *err);
 /* One of the NULL-terminated words; *out is its place. */
 rheo_status rheo_config_choice(cJSON *config, const char *name, const char *const *words, int fallback, int *out, rheo_error *err);
 /* Fails on a member that is not among the NULL-terminated names. */

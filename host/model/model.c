@@ -3,8 +3,8 @@
 #include <string.h>
 
 /* Add a model to both. */
-static const rheo_model_type *const models[] = { &rheo_model_glow };
-const char *rheo_model_names(void) { return "glow"; }
+static const rheo_model_type *const models[] = { &rheo_model_glow, &rheo_model_ncsn };
+const char *rheo_model_names(void) { return "glow, ncsn"; }
 
 const rheo_model_type *rheo_model_find(const char *name)
 {

@@ -37,7 +37,7 @@ struct rheo_model {
     rheo_params *params;
 };
 
-extern const rheo_model_type rheo_model_glow;
+extern const rheo_model_type rheo_model_glow, rheo_model_ncsn;
 const rheo_model_type *rheo_model_find(const char *name);      /* NULL: no such model */
 const char *rheo_model_names(void);             /* all of them: "glow" */
 
