@@ -11,6 +11,7 @@
 #define CHUNK_MAX 256       // and positions
 #define SMALL 4             // rows of the tile that ends a block
 #define SLACK (ROWS + COLS) // tiles at a block's end read beyond it what is not stored
+#define GAPS (32 * VEC)     // a vector after each panel of x
 
 // to[r O + :] = sum over q < n of a[at_a[q] + r] b[at_b[q] + :], or more of it; without `to`, tile[r, :] = that.
 #define OUTER(name, R)                                                                                                   \
@@ -49,10 +50,11 @@
 OUTER(outer_rows, ROWS)
 OUTER(outer_small, SMALL)
 
-// Rows of the next tile when `left` are left: two small ones instead of a large one where that wastes less.
+// Rows of the next tile when `left` are left: two small ones instead of a large one where that wastes less and both lie in
+// one panel of x.
 static int tile_rows(int left)
 {
-    return left <= SMALL || (left <= 2 * SMALL && (left > ROWS || ROWS > 2 * SMALL)) ? SMALL : ROWS;
+    return left <= SMALL || (left <= 2 * SMALL && ROWS > 2 * SMALL) ? SMALL : ROWS;
 }
 
 // to[0 .. n) = from, or more of it
@@ -76,20 +78,32 @@ NOINLINE static void put_tile(global float *to, int O, const float *tile, int ro
     }
 }
 
-// to[line, column, 0 .. width) = x's channels there: `lines` lines of `columns` columns of one image whose first is (h, w)
-NOINLINE static void pack_x(float *to, int step, const global float *x, int x_c, int width, int H, int W, int h, int w, int lines, int columns)
+// Panels of `panel` channels, `apart` elements from one another; to[line, column, 0 .. panel) of each = x's channels there, or
+// something beyond the last one: `lines` lines of `columns` columns of one image whose first is (h, w). A row's copy may run
+// into the next row, which is written after it.
+NOINLINE static void pack_x(float *to, int panel, int apart, const global float *x, int x_c, int width, int H, int W, int h, int w,
+                            int lines, int columns)
 {
-    const int left = clamp(-w, 0, columns), right = clamp(W - w, left, columns);
-    for (int line = 0; line < lines; ++line, ++h, to += columns * step) {
-        if (h < 0 || h >= H || left == right) {
-            clear_row(to, columns * step);
-            continue;
-        }
+    const int left = clamp(-w, 0, columns), right = clamp(W - w, left, columns), up = (panel + VEC - 1) / VEC * VEC;
+    for (int line = 0; line < lines; ++line, ++h, to += columns * panel) {
+        const int inside = h >= 0 && h < H && left < right;
         const global float *from = x + ((size_t)h * W + w + left) * x_c;
-        clear_row(to, left * step);
-        if (step == x_c) copy_row(to + left * step, from, (right - left) * step);
-        else for (int c = left; c < right; ++c, from += x_c) copy_row(to + c * step, from, width);
-        clear_row(to + right * step, (columns - right) * step);
+        for (int c = 0, n; c < width; c += n) {
+            float *row = to + c / panel * apart;
+            n = min(panel, width - c);
+            if (!inside) {
+                clear_row(row, columns * panel);
+                continue;
+            }
+            clear_row(row, left * panel);
+            if (panel == x_c) copy_row(row + left * panel, from, (right - left) * panel);
+            else if (c + up <= x_c) {
+                const global float *at = from + c;
+                for (int v = left; v < right; ++v, at += x_c)
+                    for (int k = 0; k < up; k += VEC) STORE(LOAD_GLOBAL(at + k), row + v * panel + k);
+            } else for (int v = left; v < right; ++v) copy_row(row + v * panel, from + (v - left) * x_c + c, n);
+            clear_row(row + right * panel, (columns - right) * panel);
+        }
     }
 }
 
@@ -122,7 +136,7 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                int i_block, int o_block, int images, int lines, int columns, int taps_h, int taps_w, int swapped,
                int chunks, int parts, int x_batch, int dy_batch)
 {
-    floatv x_[(X_MAX + SLACK) / VEC], dy_[(DY_MAX + SLACK) / VEC], tile_[ROWS * 2];
+    floatv x_[(X_MAX + GAPS + SLACK) / VEC], dy_[(DY_MAX + SLACK) / VEC], tile_[ROWS * 2];
     float *xp = (float *)x_, *dyp = (float *)dy_, *tile = (float *)tile_;
     int x_at[CHUNK_MAX], dy_at[CHUNK_MAX];
     const int batch = (int)get_group_id(2) / parts, part = (int)get_group_id(2) - batch * parts;
@@ -132,8 +146,8 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
     const int i0 = (int)get_group_id(0) * i_block, width = min(i_block, I - i0);
     const int o0 = (int)get_group_id(1) * o_block, outputs = min(o_block, O - o0);
     const int taps = K / I, dy_step = swapped ? outputs : COLS;
-    // Positions an odd number of cache lines apart share no set.
-    const int x_step = width % 32 ? width : width + 16, run = x_step == I && dilation == 1 ? taps_w : 1;
+    // A panel of x and one of dy stay in the first-level cache together.
+    const int run = I < COLS && dilation == 1 ? taps_w : 1, panel = run > 1 ? I : swapped ? COLS : ROWS;
     const int rows = swapped ? outputs : run * width, cols = swapped ? run * width : outputs;
     const int N = P / (OH * OW), down = (OH + lines - 1) / lines, across = (OW + columns - 1) / columns;
     const int last = min((part + 1) * chunks, (N + images - 1) / images * down * across);
@@ -145,28 +159,29 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
             for (int h = 0; h < nh; ++h) {
                 pack_dy(dyp + q * dy_step, swapped ? 0 : count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * O + o0, O, nv, outputs);
                 for (int v = 0; v < nv; ++v, ++q) {
-                    x_at[q] = ((n * xh + h) * xw + v) * x_step;
+                    x_at[q] = ((n * xh + h) * xw + v) * panel;
                     dy_at[q] = q * dy_step;
                 }
             }
         }
         if (swapped) clear_row(dyp + count * dy_step, SLACK);
-        clear_row(xp + nn * xh * xw * x_step, SLACK);
+        const int apart = nn * xh * xw * panel + VEC;
+        clear_row(xp + (width + panel - 1) / panel * apart, SLACK);
         for (int tap0 = 0; tap0 < taps; tap0 += taps_h * taps_w) {
             const int h = h0 - pad_h + tap0 / kw * dilation, w = v0 - pad_w + tap0 % kw * dilation;
             for (int n = 0; n < nn; ++n) {
-                pack_x(xp + n * xh * xw * x_step, x_step, x + (size_t)(n0 + n) * H * W * x_c + i0, x_c, width, H, W, h, w, xh, xw);
+                pack_x(xp + n * xh * xw * panel, panel, apart, x + (size_t)(n0 + n) * H * W * x_c + i0, x_c, width, H, W, h, w, xh, xw);
             }
-            for (int tap = 0; tap < taps_h * taps_w; tap += run) {
-                const float *xt = xp + (tap / taps_w * xw + tap % taps_w) * dilation * x_step;
-                global float *block = dw + (size_t)((tap0 + tap) * I + i0) * O + o0;
-                for (int j = 0; j < cols; j += COLS) {
-                    for (int r = 0, m; r < rows; r += m) {
-                        const float *a = swapped ? dyp + r : xt + r, *b = swapped ? xt + j : dyp + j * count;
+            for (int j = 0; j < cols; j += COLS) {
+                for (int r = 0, m; r < rows; r += m) {
+                    m = tile_rows(rows - r);
+                    const int whole = !swapped && m <= rows - r && cols - j >= COLS, k = swapped ? j : r;
+                    const float *xk = run > 1 ? xp + k : xp + k / panel * apart + k % panel;
+                    for (int tap = 0; tap < taps_h * taps_w; tap += run) {
+                        const float *xt = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel;
+                        const float *a = swapped ? dyp + r : xt, *b = swapped ? xt : dyp + j * count;
                         const int *at_a = swapped ? dy_at : x_at, *at_b = swapped ? x_at : dy_at;
-                        m = tile_rows(rows - r);
-                        global float *to = block + (swapped ? j * O + r : r * O + j);
-                        const int whole = !swapped && m <= rows - r && cols - j >= COLS;
+                        global float *to = dw + (size_t)((tap0 + tap) * I + i0) * O + o0 + (swapped ? j * O + r : r * O + j);
                         global float *direct = whole ? to : 0;
                         if (m == ROWS) outer_rows(direct, O, more, tile, a, at_a, b, at_b, count);
                         else outer_small(direct, O, more, tile, a, at_a, b, at_b, count);

@@ -28,7 +28,7 @@ static bool fits(const rheo_conv *c, const rheo_device_facts *dev, const cpu_cut
     const int64_t h = u->lines + (u->taps_h - 1) * c->dilation, w = u->columns + (u->taps_w - 1) * c->dilation;
     const int64_t positions = u->images * u->lines * u->columns;
     return positions <= CHUNK_MAX && positions * (u->swapped ? u->o_block : round_up(u->o_block, conv_columns(dev))) <= DY_MAX
-           && u->images * h * w * (u->i_block % 32 ? u->i_block : u->i_block + 16) <= X_MAX;
+           && u->images * h * w * round_up(u->i_block, u->swapped ? conv_columns(dev) : conv_rows(dev)) <= X_MAX;
 }
 
 /* Whole images, else whole lines of one, else part of a line: as many positions as can be packed. */
@@ -59,7 +59,7 @@ static int64_t cpu_blocks(const rheo_conv *c, const cpu_cut *u)
 
 static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    const int64_t columns = conv_columns(dev), run = c->dilation == 1 ? c->kw * c->i : c->i;
+    const int64_t columns = conv_columns(dev), run = c->dilation == 1 && c->i < columns ? c->kw * c->i : c->i;
     /* Vectors along the side that wastes less of them. */
     const double by_o = (double)c->o / (double)round_up(c->o, columns), by_k = (double)run / (double)round_up(run, columns);
     cpu_cut u = { .swapped = by_k > by_o };
