@@ -10,6 +10,8 @@
 
 #include "tool.h"
 
+const char *const tool_program = "rheo";
+
 static const tool_command commands[] = {
     { "train", "train a model, or go on with a run", tool_train },
     { "eval", "measure how well a model describes data", tool_eval },

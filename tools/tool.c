@@ -10,7 +10,7 @@
 
 int tool_failed(const char *command, const rheo_error *err)
 {
-    fprintf(stderr, "rheo %s: %s\n", command, err->text[0] ? err->text : rheo_status_text(err->status));
+    fprintf(stderr, "%s %s: %s\n", tool_program, command, err->text[0] ? err->text : rheo_status_text(err->status));
     return TOOL_FAILED;
 }
 
@@ -18,9 +18,9 @@ int tool_misused(const char *command, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "rheo %s: ", command);
+    fprintf(stderr, "%s %s: ", tool_program, command);
     vfprintf(stderr, format, args);
-    fprintf(stderr, "; see rheo %s --help\n", command);
+    fprintf(stderr, "; see %s %s --help\n", tool_program, command);
     va_end(args);
     return TOOL_USAGE;
 }
@@ -110,7 +110,7 @@ bool tool_parse(const tool_usage *u, int *argc, char **argv, int *code)
     }
     options[n] = (struct argp_option){ "help", KEY_HELP, NULL, 0, "print this and exit", n + 1 };
     const struct argp argp = { .options = options, .parser = parse, .args_doc = u->operands, .doc = u->summary };
-    snprintf(name, sizeof name, "rheo %s", u->command);
+    snprintf(name, sizeof name, "%s %s", tool_program, u->command);
     argv[0] = name;                          /* begins the usage and getopt's messages */
     const error_t failed = argp_parse(&argp, *argc, argv, ARGP_NO_EXIT | ARGP_NO_HELP, &first, &r);
     argv[0] = command;

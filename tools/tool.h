@@ -7,6 +7,8 @@
 
 #include "rheo/rheo.h"
 
+extern const char *const tool_program;      /* "rheo", in whose main file it stands */
+
 enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };      /* exit codes */
 
 /* A row of the table in main.c; argv[0] is the subcommand's name. */

@@ -1,0 +1,182 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "check/alone.h"
+#include "graph/choices.h"
+#include "tool.h"
+
+/* References are naive: what would take longer is timed only. */
+#define VERIFY_FLOPS 2e9
+#define TIME_SECONDS 0.25
+
+typedef struct row {
+    const rheo_node *node;
+    char key[RHEO_CHOICE_KEY];
+    int times;               /* it stands in the plan */
+    double seconds, error;   /* error: largest difference from the reference over the largest result; NAN: not verified */
+} row;
+
+/* ---- against the reference ------------------------------------------------------------------------------------- */
+
+static double *read_doubles(rheo_state *s, int storage, rheo_type type, int64_t count, rheo_error *err)
+{
+    double *out = malloc((size_t)count * sizeof *out);
+    uint32_t *words = malloc((size_t)count * sizeof *words);
+    if (out && words && !rheo_state_read(s, storage, 0, count, words, err)) {
+        for (int64_t i = 0; i < count; i++) out[i] = type == RHEO_F32 ? (double)((float *)words)[i] : words[i];
+    } else {
+        free(out);
+        out = NULL;
+    }
+    free(words);
+    return out;
+}
+
+/* NAN where memory or the device fails. */
+static double difference(const rheo_alone *a, rheo_plan *plan, rheo_error *err)
+{
+    const rheo_node *n = a->node;
+    double *in[8] = { NULL }, *out[RHEO_MAX_OUT] = { NULL }, worst = 0, scale = 0;
+    float *found = malloc((size_t)rheo_outputs(n) * sizeof *found);
+    bool ok = found && !rheo_alone_run(a, plan, found, err);
+    for (int i = 0; i < n->n_in && ok; i++)
+        ok = (in[i] = read_doubles(a->state, i, n->in_spec[i].type, rheo_count(n->in_spec[i].shape), err)) != NULL;
+    for (int k = 0; k < n->n_out && ok; k++) ok = (out[k] = calloc((size_t)rheo_count(n->out[k].shape), sizeof **out)) != NULL;
+    if (ok) n->op->reference(n, (const double *const *)in, out);
+    const float *y = found;
+    for (int k = 0; k < n->n_out && ok; k++)
+        for (int64_t i = 0; i < rheo_count(n->out[k].shape); i++, y++) {
+            const double off = fabs((double)*y - out[k][i]);
+            if (off > worst || isnan(off)) worst = off;
+            scale = fmax(scale, fabs(out[k][i]));
+        }
+    for (int i = 0; i < 8; i++) free(in[i]);
+    for (int k = 0; k < RHEO_MAX_OUT; k++) free(out[k]);
+    free(found);
+    return ok && scale > 0 ? worst / scale : ok ? worst : NAN;
+}
+
+static rheo_cost cost_of(const rheo_node *n)
+{
+    if (n->op->cost) return n->op->cost(n);
+    double moved = 4.0 * (double)rheo_outputs(n);
+    for (int i = 0; i < n->n_in; i++) moved += 4.0 * (double)rheo_count(n->in_spec[i].shape);
+    return (rheo_cost){ (double)rheo_outputs(n), moved };
+}
+
+static rheo_status measure(rheo_device *dev, row *r, bool verify, rheo_error *err)
+{
+    rheo_alone alone;
+    rheo_plan *plan = NULL;
+    r->error = NAN;
+    rheo_status st = rheo_alone_create(dev, r->node, &alone, err);
+    if (!st) st = rheo_plan_create(alone.graph, alone.state, &(rheo_plan_options){ 0 }, &plan, err);
+    if (!st && verify && r->node->n_in <= 8 && cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
+    if (!st) st = rheo_alone_time(&alone, plan, TIME_SECONDS, &r->seconds, err);
+    rheo_plan_destroy(plan);
+    rheo_alone_free(&alone);
+    return st;
+}
+
+/* ---- the list ------------------------------------------------------------------------------------------------------ */
+
+static bool counts(const rheo_node *n, const char *only)
+{
+    const bool launches = n->op->launch && !(n->op->flags & (RHEO_OP_ALIAS | RHEO_OP_LEAF | RHEO_OP_LITERAL | RHEO_OP_PACK));
+    return launches && n->n_in <= 8 && (!only || !strcmp(n->op->name, only));
+}
+
+static row *collect(const rheo_plan *plan, const char *only, int *count)
+{
+    const rheo_node *n;
+    int most = 0;
+    while (rheo_plan_node(plan, most)) most++;
+    row *rows = calloc((size_t)most + 1, sizeof *rows);
+    *count = 0;
+    for (int k = 0; rows && (n = rheo_plan_node(plan, k)) != NULL; k++) {
+        row *r = &rows[*count];
+        int seen = 0;
+        if (!counts(n, only)) continue;
+        r->node = n;
+        rheo_choice_key(n, r->key);
+        while (strcmp(rows[seen].key, r->key)) seen++;
+        rows[seen].times++;
+        if (seen == *count) ++*count;
+    }
+    return rows;
+}
+
+static void print_row(const row *r, const bench_peak *peak)
+{
+    const rheo_cost c = cost_of(r->node);
+    const double gflops = c.flops / r->seconds * 1e-9, gbytes = c.bytes / r->seconds * 1e-9;
+    const double part = fmax(gflops / peak->gflops, gbytes / peak->gbytes);
+    printf("%9.4f ms %4dx %8.1f GFLOP/s %7.1f GB/s %4.0f %%  ", r->seconds * 1e3, r->times, gflops, gbytes, 100 * part);
+    if (isnan(r->error)) printf("         ");
+    else printf("%8.1e ", r->error);
+    printf(" %s\n", r->key);
+}
+
+static bool add_row(cJSON *list, const row *r)
+{
+    const rheo_cost c = cost_of(r->node);
+    cJSON *o = cJSON_CreateObject();
+    return cJSON_AddItemToArray(list, o) && cJSON_AddStringToObject(o, "key", r->key) && cJSON_AddNumberToObject(o, "seconds", r->seconds) &&
+           cJSON_AddNumberToObject(o, "times", r->times) && cJSON_AddNumberToObject(o, "gflops", c.flops / r->seconds * 1e-9) &&
+           cJSON_AddNumberToObject(o, "gbytes", c.bytes / r->seconds * 1e-9) && cJSON_AddNumberToObject(o, "error", r->error);
+}
+
+static rheo_status run(bench_model *m, const char *only, bool verify, bool json, rheo_error *err)
+{
+    bench_peak peak;
+    int count = 0;
+    cJSON *o = json ? cJSON_CreateObject() : NULL, *list = cJSON_AddArrayToObject(o, "ops");
+    row *rows = collect(m->step.apply, only, &count);
+    rheo_status st = rows ? bench_peak_of(m->in.dev, &peak, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st && !count) st = rheo_fail(err, RHEO_EINVAL, "no operation '%.40s' in this model", only ? only : "");
+    if (!st && json) bench_add_device(o, m->in.dev);
+    if (!st && !json) {
+        bench_print_device(m->in.dev);
+        printf("peak %.1f GFLOP/s, %.1f GB/s; %% of the nearer one; error against the reference in double\n\n", peak.gflops, peak.gbytes);
+    }
+    for (int k = 0; k < count && !st; k++) {
+        st = measure(m->in.dev, &rows[k], verify, err);
+        if (!st && json) add_row(list, &rows[k]);
+        else if (!st) print_row(&rows[k], &peak);
+        fflush(stdout);
+    }
+    free(rows);
+    if (json && !st) bench_print_json(o);
+    else cJSON_Delete(o);
+    return st;
+}
+
+int bench_run_ops(int argc, char **argv)
+{
+    const char *device = NULL, *shapes = "glow-small";
+    long long batch = 0;
+    bool json = false, unverified = false;
+    const tool_option options[] = {
+        { "shapes", TOOL_TEXT, &shapes, "MODEL", "whose training step; glow-small unless given", 0, 0 },
+        { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
+        { "no-verify", TOOL_FLAG, &unverified, NULL, "only time them", 0, 0 },
+        { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
+        { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
+        { 0 },
+    };
+    const tool_usage usage = { .command = "ops", .operands = "[OP]", .max_operands = 1, .options = options,
+                               .summary = "Runs every operation of a model's training step alone, in its shapes there: compared with the "
+                                          "reference, then timed.\vExample: rheo-bench ops conv2d_dw --shapes glow-cifar" };
+    rheo_error err = RHEO_ERROR_INIT;
+    bench_model m = { .step = { .gradient = -1 } };
+    int code = BENCH_OK;
+    if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    rheo_status st = bench_model_create(shapes, device, batch, false, &m, &err);
+    if (!st) st = run(&m, argc > 0 ? argv[0] : NULL, !unverified, json, &err);
+    if (st) code = bench_failed("ops", &err);
+    bench_model_free(&m);
+    return code;
+}

@@ -1,0 +1,109 @@
+#include "check/alone.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "op/ops.h"
+
+#define ROUND_SECONDS 0.005 /* runs queued together, so that waiting for the device counts little */
+
+
+/* Numbers between -1 and 1 without a pattern; zeros as integers, which are indices. */
+static rheo_status fill(rheo_state *state, int storage, rheo_type type, int64_t count, uint32_t seed, rheo_error *err)
+{
+    uint32_t h = seed * 2654435761u + 1;
+    if (type != RHEO_F32) return RHEO_OK;
+    float *x = malloc((size_t)count * sizeof *x);
+    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (int64_t i = 0; i < count; i++) {
+        h ^= h << 13, h ^= h >> 17, h ^= h << 5; /* Marsaglia 2003, xorshift */
+        x[i] = (float)(int32_t)h * 0x1p-31f;
+    }
+    const rheo_status st = rheo_state_write(state, storage, 0, count, x, err);
+    free(x);
+    return st;
+}
+
+int64_t rheo_outputs(const rheo_node *n)
+{
+    int64_t count = 0;
+    for (int k = 0; k < n->n_out; k++) count += rheo_count(n->out[k].shape);
+    return count;
+}
+
+void rheo_alone_free(rheo_alone *b)
+{
+    rheo_graph_destroy(b->graph);
+    rheo_state_destroy(b->state);
+}
+
+rheo_status rheo_alone_create(rheo_device *dev, const rheo_node *n, rheo_alone *b, rheo_error *err)
+{
+    *b = (rheo_alone){ .node = n, .dev = dev, .state = rheo_state_create() };
+    rheo_status st = b->state ? rheo_state_bind(b->state, dev, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (st) return st;
+    b->graph = rheo_graph_create(b->state, &rheo_op_arithmetic);
+    rheo_value *in = calloc((size_t)n->n_in + 1, sizeof *in);
+    if (!b->graph || !in) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (int i = 0; i < n->n_in && !st; i++) {
+        const int64_t count = rheo_count(n->in_spec[i].shape);
+        const int storage = rheo_storage_add(b->state, "input", n->in_spec[i].type, count);
+        if (storage < 0) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+        if (!st) st = fill(b->state, storage, n->in_spec[i].type, count, (uint32_t)i + 1, err);
+        if (!st) in[i] = rheo_window(b->graph, storage, 0, n->in_spec[i].shape);
+    }
+    const rheo_value y = st ? RHEO_NONE : rheo_apply(b->graph, n->op, n->n_in, in, n->attr, n->attr_bytes);
+    for (int k = 0; k < n->n_out && !st; k++) {
+        b->out[k] = rheo_storage_add(b->state, "output", n->out[k].type, rheo_count(n->out[k].shape));
+        if (b->out[k] < 0)
+            st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+        else
+            rheo_assign(b->graph, rheo_window(b->graph, b->out[k], 0, n->out[k].shape), rheo_output(y, k));
+    }
+    free(in);
+    return st;
+}
+
+/* What a variant leaves unwritten must show: outputs are NaN before the run. */
+rheo_status rheo_alone_run(const rheo_alone *b, rheo_plan *plan, float *results, rheo_error *err)
+{
+    rheo_status st = RHEO_OK;
+    for (int k = 0; k < b->node->n_out && !st; k++) {
+        cl_mem buffer = NULL;
+        st = rheo_state_buffer(b->state, b->out[k], &buffer, err);
+        if (!st) st = rheo_fill(b->dev, buffer, 0, (size_t)rheo_count(b->node->out[k].shape) * 4, 0x7fc00000u, err);
+    }
+    if (!st) st = rheo_plan_run(plan, err);
+    for (int k = 0; k < b->node->n_out && !st; k++) {
+        const int64_t count = rheo_count(b->node->out[k].shape);
+        st = rheo_state_read(b->state, b->out[k], 0, count, results, err);
+        results += count;
+    }
+    return st;
+}
+
+static rheo_status time_runs(const rheo_alone *b, rheo_plan *plan, int runs, double *seconds, rheo_error *err)
+{
+    rheo_status st = RHEO_OK;
+    const double start = rheo_seconds();
+    for (int k = 0; k < runs && !st; k++) st = rheo_plan_run(plan, err);
+    if (!st) st = rheo_finish(b->dev, err);
+    *seconds = (rheo_seconds() - start) / runs;
+    return st;
+}
+
+rheo_status rheo_alone_time(const rheo_alone *b, rheo_plan *plan, double most, double *seconds, rheo_error *err)
+{
+    const double start = rheo_seconds();
+    int runs = 1;
+    rheo_status st = time_runs(b, plan, 1, seconds, err);
+    while (!st && *seconds * runs < ROUND_SECONDS) st = time_runs(b, plan, runs *= 2, seconds, err);
+    while (!st && rheo_seconds() - start < most) {
+        double now = INFINITY;
+        st = time_runs(b, plan, runs, &now, err);
+        *seconds = fmin(*seconds, now);
+    }
+    return st;
+}
+

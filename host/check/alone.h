@@ -1,0 +1,28 @@
+/* One node's op alone, on storages of its own: to be compared with something and timed. */
+#ifndef RHEO_CHECK_ALONE_H
+#define RHEO_CHECK_ALONE_H
+
+#include "graph/internal.h"
+#include "graph/plan.h"
+
+typedef struct rheo_alone {
+    const rheo_node *node;
+    rheo_device *dev;
+    rheo_state *state;      /* storages 0, 1, .. are the inputs */
+    rheo_graph *graph;      /* assigns all outputs */
+    int out[RHEO_MAX_OUT];  /* storages */
+} rheo_alone;
+
+/* Elements of all outputs together. */
+int64_t rheo_outputs(const rheo_node *n);
+
+/* Inputs hold numbers between -1 and 1, integers are 0. Free it whatever is returned. */
+rheo_status rheo_alone_create(rheo_device *dev, const rheo_node *n, rheo_alone *out, rheo_error *err);
+void rheo_alone_free(rheo_alone *a);
+
+/* One run of a plan of a->graph; results: all outputs, one after another. */
+rheo_status rheo_alone_run(const rheo_alone *a, rheo_plan *plan, float *results, rheo_error *err);
+/* Seconds of a run, the least seen in about `most` seconds. */
+rheo_status rheo_alone_time(const rheo_alone *a, rheo_plan *plan, double most, double *seconds, rheo_error *err);
+
+#endif
