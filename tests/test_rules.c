@@ -51,6 +51,23 @@ static rheo_value act(rheo_graph *g, const inputs *in)
 {
     return rheo_affine_act(g, conv(g, in), in->b, in->l, RHEO_NONE, (rheo_affine_attr){ 1, 3 });
 }
+static rheo_value bias(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, conv(g, in), in->b);
+}
+static rheo_value bias_first(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, in->b, conv(g, in));
+}
+static rheo_value bias_before_it_is_read_again(rheo_graph *g, const inputs *in)
+{
+    const rheo_value y = conv(g, in);
+    return rheo_mul(g, rheo_add(g, y, in->b), y);
+}
+static rheo_value bias_of_another_shape(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, conv(g, in), in->dy);
+}
 static rheo_value dw(rheo_graph *g, const inputs *in)
 {
     return rheo_conv2d_dw(g, first(g, in->x), in->dy, weights, 1, 1);
@@ -100,6 +117,11 @@ static const struct rule_case {
     { "slice_read_again", slice_read_again, "slice", 1, 1 },
     { "act", act, "conv2d_act", 0, 1 },
     { "act", act, "slice", 1, 0 },
+    { "bias", bias, "conv2d_act", 0, 1 },
+    { "bias", bias, "add", 1, 0 },
+    { "bias_first", bias_first, "conv2d_act", 0, 1 },
+    { "bias_before_it_is_read_again", bias_before_it_is_read_again, "conv2d_act", 0, 0 },
+    { "bias_of_another_shape", bias_of_another_shape, "conv2d_act", 0, 0 },
     { "dw", dw, "slice", 1, 0 },
     { "dw_beside_coupling", dw_beside_coupling, "slice", 1, 0 },
     { "add_pad", add_pad, "pad", 1, 0 },

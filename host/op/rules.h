@@ -8,6 +8,7 @@
     X(actnorm_conv1x1)     \
     X(conv_prefix)         \
     X(conv_act)            \
+    X(conv_bias)           \
     X(dx_add)
 
 #define RHEO_RULE_DECLARE(name) extern const rheo_rule rheo_rule_##name;
