@@ -23,6 +23,13 @@ Test(ladder, published_levels)
 /* Three digits, as the spec gives them. */
 #define EXPECT_NEAR(found, expected) cr_expect_float_eq(found, expected, 5e-3 * fabs(expected), #found ": %.6g, expected %.6g", found, expected)
 
+Test(ladder, one_level_may_be_none_at_all)
+{
+    double sigma = NAN;
+    rheo_ladder(0, 0, 1, true, &sigma);
+    cr_expect_eq(sigma, 0);
+}
+
 Test(ladder, ratio_and_length)
 {
     const double whole = exp(log(2250) / (rheo_ladder_length(22.5, 0.01, rheo_ladder_ratio(784, 0.5)) - 1));

@@ -5,8 +5,9 @@
 
 void rheo_ladder(double first, double last, int n, bool geometric, double *out)
 {
-    for (int i = 0; i < n; i++) {
-        const double part = n > 1 ? (double)i / (n - 1) : 0;
+    if (n == 1) out[0] = first; /* which may be 0 */
+    for (int i = 0; i < n && n > 1; i++) {
+        const double part = (double)i / (n - 1);
         out[i] = geometric ? exp(log(first) + part * (log(last) - log(first))) : first + part * (last - first);
     }
 }
