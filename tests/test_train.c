@@ -101,8 +101,11 @@ Test(train, variants_used_are_kept_in_json)
     rheo_recipe r, back;
     rheo_error err = RHEO_ERROR_INIT;
     const rheo_train_options o = small("nowhere", "host", 5);
+    rheo_model *model = NULL;
     ASSERT_OK(rheo_recipe_from_options(&o, &r, &err));
     r.shape = (rheo_data_shape){ 1, 1, 2, false };
+    ASSERT_OK(rheo_recipe_model(&r, &model, &err));
+    rheo_model_destroy(model);
     cr_assert(rheo_choices_set(&r.variants, "used", "a", true) && rheo_choices_set(&r.variants, "not used", "b", false));
     cJSON *json = rheo_recipe_to_json(&r);
     ASSERT_OK(rheo_recipe_from_json(json, "file", &back, &err));

@@ -5,6 +5,21 @@
 
 #include "tool.h"
 
+static bool add_bands(cJSON *o, const rheo_evaluation *e)
+{
+    cJSON *list = e->bands ? cJSON_AddArrayToObject(o, "bands") : NULL;
+    bool ok = !e->bands || list;
+    for (int k = 0; k < e->bands && ok; k++) {
+        const rheo_band *b = &e->band[k];
+        cJSON *row = cJSON_CreateObject();
+        ok = cJSON_AddNumberToObject(row, "first", b->first) && cJSON_AddNumberToObject(row, "last", b->last)
+          && cJSON_AddNumberToObject(row, "loss", b->loss) && cJSON_AddNumberToObject(row, "standard_error", b->standard_error)
+          && cJSON_AddNumberToObject(row, "images", (double)b->images);
+        if (!row || !cJSON_AddItemToArray(list, row)) ok = false;
+    }
+    return ok;
+}
+
 static int print_json(const rheo_evaluation *e, const char *data, const char *split, const char *weights)
 {
     cJSON *o = cJSON_CreateObject();
@@ -14,7 +29,8 @@ static int print_json(const rheo_evaluation *e, const char *data, const char *sp
       && cJSON_AddNumberToObject(o, "images_per_second", e->images_per_second) && cJSON_AddNumberToObject(o, "nats", e->nats)
       && cJSON_AddNumberToObject(o, "entropy", e->entropy) && cJSON_AddNumberToObject(o, "dims", e->dims)
       && cJSON_AddStringToObject(o, "data", data) && cJSON_AddStringToObject(o, "split", split)
-      && cJSON_AddStringToObject(o, "weights", weights);
+      && cJSON_AddStringToObject(o, "weights", weights) && cJSON_AddStringToObject(o, "unit", e->unit)
+      && cJSON_AddNumberToObject(o, "loss", e->loss) && add_bands(o, e);
     char *text = ok ? cJSON_Print(o) : NULL;
     if (text) puts(text);
     cJSON_free(text);
@@ -24,15 +40,24 @@ static int print_json(const rheo_evaluation *e, const char *data, const char *sp
 
 static void print_text(const rheo_evaluation *e)
 {
-    if (isnan(e->bits_per_dim)) {
+    if (isnan(e->nats)) {
+        printf("loss               %.4f +- %.4f\n", e->loss, e->standard_error);
+        for (int k = 0; k < e->bands; k++) {
+            const rheo_band *b = &e->band[k];
+            printf("  noise %-8.3g", b->first);
+            if (b->last < b->first) printf(" to %-8.3g", b->last);
+            printf(" %.4f +- %.4f, %llu images\n", b->loss, b->standard_error, (unsigned long long)b->images);
+        }
+    } else if (isnan(e->bits_per_dim)) {
         printf("nats               %.4f +- %.4f\n", e->nats, e->standard_error);
         if (!isnan(e->entropy)) printf("entropy            %.4f (no model can be below it)\n", e->entropy);
     } else {
         printf("bits/dim           %.4f +- %.4f\n", e->bits_per_dim, e->standard_error);
         printf("                   -log2 p(x) / %u, uniform dequantisation, its constant included\n", e->dims);
     }
-    printf("images             %llu\nround-trip error   %.3g\nimages/s           %.1f\n", (unsigned long long)e->images,
-           e->round_trip_error, e->images_per_second);
+    printf("images             %llu\n", (unsigned long long)e->images);
+    if (!isnan(e->round_trip_error)) printf("round-trip error   %.3g\n", e->round_trip_error);
+    printf("images/s           %.1f\n", e->images_per_second);
 }
 
 int tool_eval(int argc, char **argv)
@@ -55,7 +80,8 @@ int tool_eval(int argc, char **argv)
     const tool_usage usage = {
         .command = "eval", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
         .summary = "Mean bits a dimension of held-out images with its standard error, and the largest error of "
-                   "x -> latents -> x, with x from -1/2 to 1/2. Vectors: nats beside the data's entropy.\v"
+                   "x -> latents -> x, with x from -1/2 to 1/2. Vectors: nats beside the data's entropy. Models "
+                   "without likelihood: their loss, and that of each noise level.\v"
                    "Example: rheo eval runs/demo --limit 1000",
     };
     rheo_error err = RHEO_ERROR_INIT;

@@ -2,6 +2,7 @@
 #ifndef RHEO_TOOLS_TOOL_H
 #define RHEO_TOOLS_TOOL_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -57,17 +58,34 @@ int tool_misused(const char *command, const char *format, ...);
 
 /* The models' own options: rows of the table, and those given as JSON text. NULL when out of memory; freed by rheo_free. */
 typedef struct tool_model {
-    long long levels, depth, width, bits;
+    long long levels, depth, width, bits, steps;
     const char *coupling, *permutation, *padding;
+    const char *network, *spacing, *objective, *projection, *dequantise, *convention, *denoise, *form;
+    double first, last, power, epsilon;      /* of noise; NAN: not given */
+    bool choose;
 } tool_model;
+#define TOOL_MODEL_NONE { .steps = -1, .first = NAN, .last = NAN, .power = NAN, .epsilon = NAN }
 #define TOOL_MODEL_OPTIONS(m) \
-    { "levels", TOOL_INT, &(m).levels, "L", "levels of the multi-scale architecture", 1, 64 }, \
-    { "depth", TOOL_INT, &(m).depth, "K", "steps of flow a level", 1, 4096 }, \
-    { "width", TOOL_INT, &(m).width, "W", "channels inside the coupling networks", 1, 65536 }, \
-    { "coupling", TOOL_TEXT, &(m).coupling, "C", "affine or additive", 0, 0 }, \
-    { "permutation", TOOL_TEXT, &(m).permutation, "P", "conv1x1, shuffle or reverse", 0, 0 }, \
-    { "padding", TOOL_TEXT, &(m).padding, "MODE", "of 3x3 convolutions: zero, or edge (an indicator channel)", 0, 0 }, \
-    { "bits", TOOL_INT, &(m).bits, "N", "bits of the data that are kept", 1, 8 }
+    { "levels", TOOL_INT, &(m).levels, "L", "levels: glow's of its multi-scale architecture, ncsn's of noise", 1, 10000 }, \
+    { "depth", TOOL_INT, &(m).depth, "K", "glow: steps of flow a level", 1, 4096 }, \
+    { "width", TOOL_INT, &(m).width, "W", "channels inside the networks", 1, 65536 }, \
+    { "coupling", TOOL_TEXT, &(m).coupling, "C", "glow: affine or additive", 0, 0 }, \
+    { "permutation", TOOL_TEXT, &(m).permutation, "P", "glow: conv1x1, shuffle or reverse", 0, 0 }, \
+    { "padding", TOOL_TEXT, &(m).padding, "MODE", "glow: of 3x3 convolutions: zero, or edge (an indicator channel)", 0, 0 }, \
+    { "bits", TOOL_INT, &(m).bits, "N", "glow: bits of the data that are kept", 1, 8 }, \
+    { "network", TOOL_TEXT, &(m).network, "NET", "ncsn: v2 (default for images), v1, baseline, or mlp (for vectors)", 0, 0 }, \
+    { "sigma-begin", TOOL_NUMBER, &(m).first, "S", "ncsn: the first noise level; v2 22.5, v1 1, baseline 0.01, mlp 0", 0, 1e6 }, \
+    { "sigma-end", TOOL_NUMBER, &(m).last, "S", "ncsn: the last noise level; 0.01", 0, 1e6 }, \
+    { "sigma-dist", TOOL_TEXT, &(m).spacing, "D", "ncsn: levels between them: geometric (default) or uniform", 0, 0 }, \
+    { "objective", TOOL_TEXT, &(m).objective, "O", "ncsn: dsm, ssm or ssm-vr; dsm, mlp without noise ssm-vr", 0, 0 }, \
+    { "projection", TOOL_TEXT, &(m).projection, "P", "ncsn, of ssm: gaussian (default) or rademacher", 0, 0 }, \
+    { "anneal-power", TOOL_NUMBER, &(m).power, "P", "ncsn: a level's weight is sigma^P; 2, baseline 0", 0, 10 }, \
+    { "dequantise", TOOL_TEXT, &(m).dequantise, "D", "ncsn: none (default of v2) or uniform", 0, 0 }, \
+    { "steps", TOOL_INT, &(m).steps, "T", "ncsn, sampling: steps a level; v2 5, v1 100", 0, 1000000 }, \
+    { "epsilon", TOOL_NUMBER, &(m).epsilon, "E", "ncsn, sampling: the step at the last level", 0, 1e6 }, \
+    { "step-convention", TOOL_TEXT, &(m).convention, "C", "ncsn, of epsilon: eta (default), or alpha = 2 eta", 0, 0 }, \
+    { "denoise", TOOL_TEXT, &(m).denoise, "D", "ncsn, sampling: a last step without noise, on (default of v2) or off", 0, 0 }, \
+    { "innorm-form", TOOL_TEXT, &(m).form, "F", "ncsn: InstanceNorm++ as in the reference (default) or the paper", 0, 0 }
 char *tool_model_config(const tool_model *m);
 
 /* The one of n names nearest to what was typed, or NULL where none is near; stride is the distance of the names. */

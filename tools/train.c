@@ -37,7 +37,7 @@ static void print_time(char text[24], double seconds)
 static void show(void *user, const rheo_progress *now)
 {
     printer *p = user;
-    char line[256], steps[32] = "", loss[40], valid[40] = "", left[24];
+    char line[256], steps[32] = "", valid[40] = "", left[24];
     if (now->message) {
         fprintf(stderr, p->terminal && p->width ? "\r%*s\r%s\n" : "%.*s%s\n", p->terminal && p->width ? p->width : 0, "", now->message);
         p->width = 0;
@@ -46,11 +46,10 @@ static void show(void *user, const rheo_progress *now)
     if (!p->terminal && now->seconds - p->last < 5 && now->steps != now->step) return;
     p->last = now->seconds;
     if (now->steps) snprintf(steps, sizeof steps, "/%llu", (unsigned long long)now->steps);
-    snprintf(loss, sizeof loss, now->nats ? "%.4f nats" : "%.4f bits/dim", now->loss);
     if (!isnan(now->valid)) snprintf(valid, sizeof valid, "  valid %.4f", now->valid);
     print_time(left, now->seconds_left);
-    const int n = snprintf(line, sizeof line, "step %llu%s  %s%s  %.0f images/s  %s left", (unsigned long long)now->step, steps, loss,
-                           valid, now->images_per_second, left);
+    const int n = snprintf(line, sizeof line, "step %llu%s  %.4f %s%s  %.*f images/s  %s left", (unsigned long long)now->step, steps,
+                           now->loss, now->unit, valid, now->images_per_second < 10 ? 1 : 0, now->images_per_second, left);
     if (p->terminal) fprintf(stderr, "\r%-*s", p->width, line);
     else fprintf(stderr, "%s\n", line);
     p->width = n;
@@ -114,7 +113,7 @@ static const uint64_t WITH_RESUME = 0xf << 3;
 
 int tool_train(int argc, char **argv)
 {
-    asked a = { .resume = NULL };
+    asked a = { .model = TOOL_MODEL_NONE };
     uint64_t given = 0;
     rheo_train_options *o = &a.train;
     rheo_train_defaults(o);
@@ -129,21 +128,22 @@ int tool_train(int argc, char **argv)
         { "iters", TOOL_INT, &a.iterations, "N", "train for so many steps", 1, 4e9 },
         { "device", TOOL_TEXT, &o->device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         TOOL_MODEL_OPTIONS(a.model),
-        { "batch", TOOL_INT, &a.batch, "B", "images a step (times --accumulate); 32, vectors 256", 1, 65536 },
+        { "auto", TOOL_FLAG, &a.model.choose, NULL, "ncsn: sigma-begin, levels and epsilon, where not given, from the data", 0, 0 },
+        { "batch", TOOL_INT, &a.batch, "B", "images a step (times --accumulate); 32, vectors: glow 256, ncsn 128", 1, 65536 },
         { "accumulate", TOOL_INT, &a.accumulate, "A", "batches a step, for steps beyond memory", 1, 65536 },
-        { "lr", TOOL_NUMBER, &o->lr, "R", "learning rate", 1e-12, 1e3 },
-        { "warmup", TOOL_NUMBER, &o->warmup, "N", "steps over which the rate rises", 0, 1e9 },
-        { "schedule", TOOL_TEXT, &o->schedule, "S", "constant, or linear: falls to 0 at the end (default with --minutes)", 0, 0 },
+        { "lr", TOOL_NUMBER, &o->lr, "R", "learning rate; glow 2e-3, ncsn 1e-3, its v2 1e-4", 1e-12, 1e3 },
+        { "warmup", TOOL_NUMBER, &o->warmup, "N", "steps over which the rate rises; glow 100, ncsn 0", 0, 1e9 },
+        { "schedule", TOOL_TEXT, &o->schedule, "S", "constant, or linear: falls to 0 at the end (default of glow with --minutes)", 0, 0 },
         { "optimizer", TOOL_TEXT, &o->optimizer, "O", "adam, adamax or adamw", 0, 0 },
-        { "ema", TOOL_NUMBER, &o->ema, "M", "decay of the averaged weights", 0, 1 },
-        { "clip", TOOL_NUMBER, &o->clip, "C", "largest gradient norm; 0: no clipping", 0, 1e30 },
+        { "ema", TOOL_NUMBER, &o->ema, "M", "decay of the averaged weights; 0.999", 0, 1 },
+        { "clip", TOOL_NUMBER, &o->clip, "C", "largest gradient norm; glow 50, ncsn 0: no clipping", 0, 1e30 },
         { "seed", TOOL_INT, &a.seed, "S", "of everything random", 0, 9e18 },
         { "memory", TOOL_TEXT, &o->memory, "MODE", "of activations: store, invert, or auto", 0, 0 },
         { 0 },
     };
     const tool_usage usage = {
         .command = "train", .operands = "[MODEL]", .max_operands = 1, .options = options, .given = &given,
-        .summary = "Trains a model (glow) on images or points. Ctrl-C saves; rheo train --resume RUN goes on where it was. "
+        .summary = "Trains a model (glow or ncsn) on images or points. Ctrl-C saves; rheo train --resume RUN goes on where it was. "
                    "The run folder is printed at the end.\v"
                    "Example: rheo train glow --data fashion-mnist --out runs/demo --minutes 10",
     };
@@ -154,7 +154,7 @@ int tool_train(int argc, char **argv)
         return tool_misused("train", "--resume goes on with a run as it is: no model, --data or --out");
     if (a.resume && given & ~WITH_RESUME)
         return tool_misused("train", "--resume goes on with a run as it is: only --minutes, --iters and --device can be given");
-    if (!a.resume && argc == 0) return tool_misused("train", "expected a model (glow), or --resume RUN");
+    if (!a.resume && argc == 0) return tool_misused("train", "expected a model (glow or ncsn), or --resume RUN");
     if (!a.resume && (!o->data || !o->run)) return tool_misused("train", "expected --%s", o->data ? "out RUN" : "data D");
     if (a.iterations && o->minutes > 0) return tool_misused("train", "only one of --iters and --minutes can end a run");
     return train(&a);

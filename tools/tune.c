@@ -37,14 +37,14 @@ int tool_tune(int argc, char **argv)
 {
     rheo_train_options o;
     rheo_train_defaults(&o);
-    tool_model model = { 0 };
+    tool_model model = TOOL_MODEL_NONE;
     long long batch = o.batch, accumulate = o.accumulate;
     tally so_far = { 0, 0 };
     const tool_option options[] = {
         { "data", TOOL_TEXT, &o.data, "D", "fashion-mnist, toy:NAME, or a folder of IDX files", 0, 0 },
         { "device", TOOL_TEXT, &o.device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         TOOL_MODEL_OPTIONS(model),
-        { "batch", TOOL_INT, &batch, "B", "images a step (times --accumulate); 32, vectors 256", 1, 65536 },
+        { "batch", TOOL_INT, &batch, "B", "images a step (times --accumulate); 32, vectors: glow 256, ncsn 128", 1, 65536 },
         { "accumulate", TOOL_INT, &accumulate, "A", "batches a step, for steps beyond memory", 1, 65536 },
         { "memory", TOOL_TEXT, &o.memory, "MODE", "of activations: store, invert, or auto", 0, 0 },
         { 0 },

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/bands.h"
 #include "train/checkpoint.h"
 #include "train/draw.h"
 #include "train/evaluate.h"
@@ -78,6 +79,7 @@ static rheo_status need_evaluator(rheo_checkpoint *c, rheo_error *err)
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
 {
     rheo_rows rows = { .count = n };
+    if (!c->in.model->type->likelihood) return rheo_fail(err, RHEO_EINVAL, "log_prob: %s has no likelihood", c->recipe.model);
     if (!n) return rheo_fail(err, RHEO_EINVAL, "log_prob: no images");
     if (c->recipe.shape.bytes) rows.images = (uint8_t *)x;      /* read only */
     else rows.vectors = (float *)x;
@@ -94,6 +96,7 @@ rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_
 rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err)
 {
     if (!n) return rheo_fail(err, RHEO_EINVAL, "sample: none asked for");
+    if (!c->in.model->type->sample) return rheo_fail(err, RHEO_EINVAL, "sample: %s has no latents to sample from", c->recipe.model);
     if (!(temperature >= 0 && temperature <= 100))
         return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, expected 0 to 100", temperature);
     rheo_status st = RHEO_OK;
@@ -112,27 +115,32 @@ static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options
                                  rheo_error *err)
 {
     const rheo_data_shape shape = c->recipe.shape;
-    const uint32_t n = o->limit && o->limit < rows->count ? o->limit : rows->count, turned = o->round_trip < n ? o->round_trip : n;
+    const rheo_model *model = c->in.model;
+    const bool image = shape.bytes && model->type->likelihood;
+    const uint32_t n = o->limit && o->limit < rows->count ? o->limit : rows->count,
+                   turned = !model->type->round_trip ? 0 : o->round_trip < n ? o->round_trip : n;
     rheo_average m = { NAN, NAN };
     double worst = 0, first_image = 0;
-    rheo_status st = need_evaluator(c, err);
+    double *each = malloc((size_t)n * sizeof *each + 1);
+    rheo_status st = each ? need_evaluator(c, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st) st = rheo_evaluator_loss(&c->evaluator, rows, 0, 1, o->seed, &first_image, err);      /* builds kernels: not to be timed */
     const double began = rheo_seconds();
-    if (!st) st = rheo_evaluator_mean(&c->evaluator, rows, n, o->seed, NULL, &m, err);
+    if (!st) st = rheo_evaluator_mean(&c->evaluator, rows, n, o->seed, NULL, &m, each, err);
     const double took = rheo_seconds() - began;
     for (uint32_t first = 0; first < turned && !st; first += RHEO_EVALUATION_BATCH) {
         double error = 0;
         st = rheo_evaluator_round_trip(&c->evaluator, rows, first, turned - first < RHEO_EVALUATION_BATCH ? turned - first : RHEO_EVALUATION_BATCH, o->seed, &error, err);
         if (error > worst || isnan(error)) worst = error;
     }
-    if (st) return st;
     *out = (rheo_evaluation){
-        .bits_per_dim = shape.bytes ? m.mean * rheo_unit(shape) : NAN, .nats = m.mean,
-        .standard_error = m.standard_error * rheo_unit(shape), .entropy = NAN,
+        .unit = rheo_unit_name(model), .loss = m.mean * rheo_unit(model), .bits_per_dim = image ? m.mean * rheo_unit(model) : NAN,
+        .nats = model->type->likelihood ? m.mean : NAN, .standard_error = m.standard_error * rheo_unit(model), .entropy = NAN,
         .round_trip_error = turned ? worst : NAN, .images_per_second = took > 0 ? n / took : NAN,
         .images = n, .dims = (uint32_t)rheo_dims(shape),
     };
-    return RHEO_OK;
+    if (!st) out->bands = rheo_bands(model, each, n, o->seed, out->band);
+    free(each);
+    return st;
 }
 
 rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rheo_evaluation *out, rheo_error *err)
@@ -144,7 +152,7 @@ rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rh
     rheo_status st = rheo_dataset_open(o->data ? o->data : c->recipe.data, 1u << split, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     if (!st) st = evaluate_rows(c, o, &data->split[split], out, err);
-    if (!st) out->entropy = data->entropy;
+    if (!st && c->in.model->type->likelihood) out->entropy = data->entropy;
     rheo_dataset_close(data);
     return st;
 }

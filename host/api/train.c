@@ -1,11 +1,12 @@
 /* The whole-job calls of training. */
+#include <math.h>
+
 #include "train/trainer.h"
 
 void rheo_train_defaults(rheo_train_options *options)
 {
     *options = (rheo_train_options){
-        .model = "glow", .accumulate = 1, .lr = 2e-3, .warmup = 100, .optimizer = "adam", .ema = 0.999, .clip = 50,
-        .memory = "auto",
+        .model = "glow", .accumulate = 1, .lr = NAN, .warmup = NAN, .optimizer = "adam", .ema = NAN, .clip = NAN, .memory = "auto",
     };
 }
 

@@ -5,6 +5,7 @@
 #include "check/tune.h"
 #include "train/draw.h"
 #include "train/evaluate.h"
+#include "train/feed.h"
 #include "train/step.h"
 
 /* Plans as training, evaluation and sampling make them. */
@@ -24,7 +25,7 @@ static rheo_status jobs_create(const rheo_train_options *options, jobs *j, rheo_
     if (!o.iterations && o.minutes <= 0) o.iterations = 1;
     rheo_status st = rheo_recipe_from_options(&o, &j->recipe, err);
     if (!st) st = rheo_dataset_open(j->recipe.data, 1u << RHEO_SPLIT_TRAIN, &data, err);
-    if (!st) rheo_recipe_take_data(&j->recipe, data);
+    if (!st) j->recipe.shape = rheo_shape_of_data(data);
     rheo_dataset_close(data);
     if (!st) st = rheo_recipe_model(&j->recipe, &model, err);
     if (!st) st = rheo_instance_create(model, j->recipe.device, &j->in, err);
@@ -32,7 +33,7 @@ static rheo_status jobs_create(const rheo_train_options *options, jobs *j, rheo_
     if (!st) st = rheo_trainstep_create(&j->in, &j->recipe, &j->step, err);
     if (!st) st = rheo_evaluator_create(&j->in, j->in.theta, j->recipe.batch, false, &j->watching, err);
     if (!st) st = rheo_evaluator_create(&j->in, j->in.theta, RHEO_EVALUATION_BATCH, true, &j->evaluation, err);
-    return st ? st : rheo_drawer_create(&j->in, j->in.theta, j->recipe.config, RHEO_EVALUATION_BATCH, &j->drawer, err);
+    return st || !model->type->sample ? st : rheo_drawer_create(&j->in, j->in.theta, j->recipe.config, RHEO_EVALUATION_BATCH, &j->drawer, err);
 }
 
 static void jobs_free(jobs *j)
@@ -51,9 +52,12 @@ rheo_status rheo_tune(const rheo_train_options *options, void (*report)(void *us
     rheo_choices winners = { 0 };
     rheo_status st = jobs_create(options, &j, err);
     if (!st) {
-        const rheo_plan *const plans[] = { j.step.apply,  j.watching.loss, j.evaluation.loss, j.evaluation.round_trip,
-                                           j.drawer.plan, j.step.micro };
-        const int n = sizeof plans / sizeof *plans - !j.step.micro;
+        const rheo_plan *const all[] = { j.step.apply,  j.watching.loss, j.evaluation.loss, j.evaluation.round_trip,
+                                         j.drawer.plan, j.step.micro };
+        const rheo_plan *plans[sizeof all / sizeof *all];
+        int n = 0;
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            if (all[k]) plans[n++] = all[k];
         st = rheo_tune_plans(j.in.dev, n, plans, &winners, report, options->user, options->stop, err);
         if (winners.count && !rheo_choices_remember(&winners, j.in.dev) && !st)
             st = rheo_fail(err, RHEO_EFILE, "the cache folder cannot be written: what was measured is lost");

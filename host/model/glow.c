@@ -241,6 +241,12 @@ static rheo_value glow_sample(rheo_build *b, const rheo_model *model, int64_t n,
     return m->image ? rheo_affine(g, x, 256, 128) : x;
 }
 
+static rheo_training_defaults glow_defaults(const rheo_model *m)
+{
+    return (rheo_training_defaults){ .batch = m->data.bytes ? 32 : 256, .lr = 2e-3, .warmup = 100, .ema = 0.999, .clip = 50, .falling = true };
+}
+
 const rheo_model_type rheo_model_glow = {
-    .name = "glow", .create = glow_create, .destroy = glow_destroy, .loss = glow_loss, .round_trip = glow_round_trip, .sample = glow_sample,
+    .name = "glow", .likelihood = true, .data_initialised = true, .create = glow_create, .destroy = glow_destroy, .defaults = glow_defaults,
+    .loss = glow_loss, .round_trip = glow_round_trip, .sample = glow_sample,
 };

@@ -47,11 +47,11 @@ static rheo_status read_noise(rheo_ncsn *m, cJSON *config, rheo_error *err)
     double first = 0, last = 0;
     int uniform = 0;
     rheo_status st = rheo_config_number(config, "sigma_begin", v2 ? 22.5 : one ? 0.01 : mlp ? 0 : 1, 0, 1e6, &first, err);
-    if (!st) st = rheo_config_number(config, "sigma_end", mlp ? first : 0.01, 0, 1e6, &last, err);
     if (!st) st = rheo_config_integer(config, "levels", v2 ? 99 : one || mlp ? 1 : 10, 1, 10000, &m->levels, err);
+    if (!st) st = rheo_config_number(config, "sigma_end", m->levels == 1 ? first : 0.01, 0, 1e6, &last, err);
     if (!st) st = rheo_config_choice(config, "sigma_dist", spacings, 0, &uniform, err);
     if (st) return st;
-    if (m->levels > 1 && !(first > last && last > 0))
+    if (last > first || (m->levels > 1 && !(first > last && last > 0)))
         return rheo_fail(err, RHEO_EINVAL, "ncsn: noise from %g to %g in %lld levels, expected falling levels above 0", first, last,
                          (long long)m->levels);
     if (m->levels > 1 && (one || mlp))
@@ -85,11 +85,15 @@ static rheo_status read_sampling(rheo_ncsn *m, cJSON *config, rheo_error *err)
 {
     static const char *const conventions[] = { "eta", "alpha", NULL }, *const switches[] = { "off", "on", NULL };
     const bool v2 = m->network == RHEO_NCSN_V2, mlp = m->network == RHEO_NCSN_MLP;
-    const double last = m->sigma[m->levels - 1], rule = v2 && m->levels > 1 ? rheo_ladder_step(m->sigma[0] / m->sigma[1], last, 5) : 2e-5;
+    const double last = m->sigma[m->levels - 1];
     int alpha = 0;
     rheo_status st = rheo_config_integer(config, "steps", v2 ? 5 : m->levels == 1 ? 1000 : 100, 0, 1000000, &m->steps, err);
-    if (!st) st = rheo_config_number(config, "epsilon", mlp ? 0.05 : rule, 1e-12, 1e6, &m->epsilon, err);
     if (!st) st = rheo_config_choice(config, "step_convention", conventions, 0, &alpha, err);
+    /* The published number, whatever the convention; v2's comes from a rule for eta. */
+    double rule = 2e-5;
+    if (v2 && m->levels > 1 && m->steps > 0)
+        rule = (alpha ? 2 : 1) * rheo_ladder_step(m->sigma[0] / m->sigma[1], last, (int)m->steps);
+    if (!st) st = rheo_config_number(config, "epsilon", mlp ? 0.05 : rule, 1e-12, 1e6, &m->epsilon, err);
     if (!st) st = rheo_config_choice(config, "denoise", switches, v2, &m->denoise, err);
     if (alpha) m->epsilon /= 2;
     if (!st && last > 0 && m->epsilon >= 2 * last * last)
@@ -147,4 +151,23 @@ rheo_value rheo_ncsn_score(rheo_build *b, const rheo_ncsn *m, rheo_value x, rheo
     return m->network == RHEO_NCSN_V2 ? rheo_div(b->g, s, sigma) : s;
 }
 
-const rheo_model_type rheo_model_ncsn = { .name = "ncsn", .create = ncsn_create, .destroy = ncsn_destroy, .loss = rheo_ncsn_loss };
+/* Score 4. */
+static rheo_training_defaults ncsn_defaults(const rheo_model *model)
+{
+    const rheo_ncsn *m = (const rheo_ncsn *)model;
+    return (rheo_training_defaults){ .batch = model->data.bytes ? 32 : 128, .lr = m->network == RHEO_NCSN_V2 ? 1e-4 : 1e-3, .ema = 0.999 };
+}
+
+static int64_t level_count(const rheo_model *m) { return ((const rheo_ncsn *)m)->levels; }
+static double level_deviation(const rheo_model *m, int64_t level) { return ((const rheo_ncsn *)m)->sigma[level]; }
+static uint32_t level_drawn(const rheo_model *m, uint64_t seed, uint32_t step, uint32_t sample)
+{
+    return rheo_ncsn_label((const rheo_ncsn *)m, seed, step, sample);
+}
+
+static const rheo_loss_levels levels_of_loss = { .count = level_count, .drawn = level_drawn, .deviation = level_deviation };
+
+const rheo_model_type rheo_model_ncsn = {
+    .name = "ncsn", .create = ncsn_create, .destroy = ncsn_destroy, .defaults = ncsn_defaults, .choose = rheo_ncsn_choose,
+    .levels = &levels_of_loss, .loss = rheo_ncsn_loss,
+};

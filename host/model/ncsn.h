@@ -36,6 +36,9 @@ rheo_value rheo_ncsn_score(rheo_build *b, const rheo_ncsn *m, rheo_value x, rheo
 
 /* The loss of a sample (score 1.3, 1.4) [N,1,1,1]; x in data units, key as for rheo_model_type.loss (ncsn_loss.c). */
 rheo_value rheo_ncsn_loss(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
+/* Takes "auto" out of a config and, unless that is false, chooses sigma_begin, levels and epsilon from the training rows where they are
+ * not given (ncsn_choose.c). */
+rheo_status rheo_ncsn_choose(cJSON *config, rheo_data_shape data, const rheo_rows *rows, rheo_chosen chosen, void *user, rheo_error *err);
 /* The level that the loss drew for a sample at a training step. */
 uint32_t rheo_ncsn_label(const rheo_ncsn *m, uint64_t seed, uint32_t step, uint32_t sample);
 

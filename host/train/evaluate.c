@@ -39,7 +39,7 @@ rheo_status rheo_evaluator_create(const rheo_instance *in, int theta, int64_t ba
         st = rheo_fail(err, RHEO_ENOMEM, "no memory for a batch of %lld", (long long)batch);
     if (!st) st = rheo_key_declare(in->state, &e.key, err);
     if (!st) st = make_plan(&e, theta, in->model->type->loss, &e.loss, err);
-    if (!st && round_trip) st = make_plan(&e, theta, in->model->type->round_trip, &e.round_trip, err);
+    if (!st && round_trip && in->model->type->round_trip) st = make_plan(&e, theta, in->model->type->round_trip, &e.round_trip, err);
     if (st) rheo_evaluator_free(&e);
     else *out = e;
     return st;
@@ -85,26 +85,27 @@ rheo_status rheo_evaluator_round_trip(rheo_evaluator *e, const rheo_rows *rows, 
 
 /* Welford's mean and variance: the loss of an image is thousands of nats, its spread a few. */
 rheo_status rheo_evaluator_mean(rheo_evaluator *e, const rheo_rows *rows, uint32_t n, uint64_t seed, const volatile int *stop,
-                                rheo_average *out, rheo_error *err)
+                                rheo_average *out, double *each, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
     double mean = 0, squares = 0;
-    double *each = malloc((size_t)e->batch * sizeof *each);
-    if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    double *losses = malloc((size_t)e->batch * sizeof *losses);
+    if (!losses) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     for (uint32_t first = 0; first < n && !st; first += (uint32_t)e->batch) {
         const int64_t now = n - first < e->batch ? n - first : e->batch;
         if (stop && *stop) {
             st = rheo_fail(err, RHEO_ESTOPPED, "stopped while evaluating");
             break;
         }
-        st = rheo_evaluator_loss(e, rows, first, now, seed, each, err);
+        st = rheo_evaluator_loss(e, rows, first, now, seed, losses, err);
         for (int64_t i = 0; i < now && !st; i++) {
-            const double delta = each[i] - mean;
+            const double delta = losses[i] - mean;
             mean += delta / (double)(first + i + 1);
-            squares += delta * (each[i] - mean);
+            squares += delta * (losses[i] - mean);
+            if (each) each[first + i] = losses[i];
         }
     }
-    free(each);
+    free(losses);
     if (!st) *out = (rheo_average){ mean, n > 1 ? sqrt(squares / ((double)n - 1) / (double)n) : NAN };
     return st;
 }

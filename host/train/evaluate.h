@@ -14,23 +14,23 @@ typedef struct rheo_evaluator {
     int64_t batch;
     int x, out;              /* storages [batch, h, w, c] and [batch] */
     rheo_key key;
-    rheo_plan *loss, *round_trip;       /* the second NULL unless asked for */
+    rheo_plan *loss, *round_trip;       /* the second NULL unless asked for, and without latents */
     float *staging, *results;
 } rheo_evaluator;
 
 rheo_status rheo_evaluator_create(const rheo_instance *in, int theta, int64_t batch, bool round_trip, rheo_evaluator *out, rheo_error *err);
 void rheo_evaluator_free(rheo_evaluator *e);
 
-/* -log p, nats, of rows first .. first + n - 1 into out [n]; n at most the batch. */
+/* The loss of rows first .. first + n - 1 into out [n]; n at most the batch. */
 rheo_status rheo_evaluator_loss(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
                                 rheo_error *err);
 /* The largest of their round-trip errors. */
 rheo_status rheo_evaluator_round_trip(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
                                       rheo_error *err);
 
-typedef struct rheo_average { double mean, standard_error; } rheo_average;      /* nats */
-/* Over the first n rows. *stop (may be NULL) ends it with RHEO_ESTOPPED. */
+typedef struct rheo_average { double mean, standard_error; } rheo_average;
+/* The loss over the first n rows, and of each, each [n] (may be NULL). *stop (may be NULL) ends it with RHEO_ESTOPPED. */
 rheo_status rheo_evaluator_mean(rheo_evaluator *e, const rheo_rows *rows, uint32_t n, uint64_t seed, const volatile int *stop,
-                                rheo_average *out, rheo_error *err);
+                                rheo_average *out, double *each, rheo_error *err);
 
 #endif

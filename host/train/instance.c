@@ -7,19 +7,24 @@
 #include "op/rules.h"
 #include "train/feed.h"
 
-enum { BATCH_IMAGES = 32, BATCH_VECTORS = 256 };
-
-void rheo_recipe_take_data(rheo_recipe *recipe, const rheo_dataset *data)
+static void take_defaults(rheo_recipe *r, rheo_training_defaults d)
 {
-    recipe->shape = rheo_shape_of_data(data);
-    if (!recipe->batch) recipe->batch = recipe->shape.bytes ? BATCH_IMAGES : BATCH_VECTORS;
+    if (!r->batch) r->batch = d.batch;
+    if (isnan(r->lr)) r->lr = d.lr;
+    if (isnan(r->warmup)) r->warmup = d.warmup;
+    if (isnan(r->ema)) r->ema = d.ema;
+    if (isnan(r->clip)) r->clip = d.clip;
+    /* A run that ends by the clock cannot be repeated step for step anyway, so it may spend its end on a falling rate. */
+    if (r->schedule == RHEO_SCHEDULES) r->schedule = d.falling && !r->iterations ? RHEO_SCHEDULE_LINEAR : RHEO_SCHEDULE_CONSTANT;
 }
 
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err)
 {
     const rheo_model_type *type = rheo_model_find(recipe->model);
     if (!type) return rheo_fail(err, RHEO_EINVAL, "model: found '%s', expected one of %s", recipe->model, rheo_model_names());
-    return type->create(recipe->config, recipe->shape, recipe->seed, out, err);
+    const rheo_status st = type->create(recipe->config, recipe->shape, recipe->seed, out, err);
+    if (!st) take_defaults(recipe, type->defaults(*out));
+    return st;
 }
 
 void rheo_model_destroy(rheo_model *m)
@@ -65,7 +70,9 @@ rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err)
     return in->dev ? rheo_finish(in->dev, err) : RHEO_OK;
 }
 
-double rheo_unit(rheo_data_shape s) { return s.bytes ? 1 / ((double)rheo_dims(s) * log(2)) : 1; }
+double rheo_unit(const rheo_model *m) { return m->type->likelihood && m->data.bytes ? 1 / ((double)rheo_dims(m->data) * log(2)) : 1; }
+
+const char *rheo_unit_name(const rheo_model *m) { return !m->type->likelihood ? "loss" : m->data.bytes ? "bits/dim" : "nats"; }
 
 rheo_status rheo_key_declare(rheo_state *s, rheo_key *out, rheo_error *err)
 {

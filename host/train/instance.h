@@ -14,9 +14,7 @@ typedef struct rheo_instance {
     rheo_choices *choices;   /* of variants, for every plan; lent. NULL: defaults */
 } rheo_instance;
 
-/* What the data says of a run: its shape and fingerprint, and the batch where none was asked for. */
-void rheo_recipe_take_data(rheo_recipe *recipe, const rheo_dataset *data);
-/* The recipe's model; completes recipe->config. */
+/* The recipe's model; completes recipe->config and what else was left to the model. */
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err);
 void rheo_model_destroy(rheo_model *m);         /* accepts NULL */
 
@@ -35,8 +33,10 @@ rheo_plan_options rheo_usual_plan(const rheo_instance *in);
 rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err);
 
 static inline int64_t rheo_dims(rheo_data_shape s) { return s.h * s.w * s.c; }
-/* From nats a sample to the unit shown: bits a dimension, or nats for continuous data. */
-double rheo_unit(rheo_data_shape s);
+/* From the loss of a sample to the unit shown, and that unit's name: "bits/dim", "nats" for continuous data, or "loss" where it is no
+ * likelihood. */
+double rheo_unit(const rheo_model *m);
+const char *rheo_unit_name(const rheo_model *m);
 
 /* Reads a window of a whole storage as `shape`. */
 static inline rheo_value rheo_whole(rheo_graph *g, int storage, rheo_shape shape) { return rheo_window(g, storage, 0, shape); }

@@ -33,15 +33,21 @@ static rheo_status check_range(const char *what, double value, double least, dou
     return rheo_fail(err, RHEO_EINVAL, "%s: found %g, expected %g to %g", what, value, least, most);
 }
 
+/* The same of a number that may be left to the model. */
+static rheo_status check_open(const char *what, double value, double least, double most, rheo_error *err)
+{
+    return isnan(value) ? RHEO_OK : check_range(what, value, least, most, err);
+}
+
 /* The bounds every recipe keeps, wherever it comes from. */
 static rheo_status check(const rheo_recipe *r, rheo_error *err)
 {
     rheo_status st = check_range("batch", (double)r->batch, 0, 65536, err);
     if (!st) st = check_range("accumulate", (double)r->accumulate, 1, 65536, err);
-    if (!st) st = check_range("lr", r->lr, 1e-12, 1e3, err);
-    if (!st) st = check_range("warmup", r->warmup, 0, 1e9, err);
-    if (!st) st = check_range("ema", r->ema, 0, 1, err);
-    if (!st) st = check_range("clip", r->clip, 0, 1e30, err);
+    if (!st) st = check_open("lr", r->lr, 1e-12, 1e3, err);
+    if (!st) st = check_open("warmup", r->warmup, 0, 1e9, err);
+    if (!st) st = check_open("ema", r->ema, 0, 1, err);
+    if (!st) st = check_open("clip", r->clip, 0, 1e30, err);
     if (!st) st = check_range("beta1", r->optimizer.beta1, 0, 1, err);
     if (!st) st = check_range("beta2", r->optimizer.beta2, 0, 1, err);
     if (!st) st = check_range("epsilon", r->optimizer.epsilon, 0, 1, err);
@@ -75,15 +81,13 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *o
         .seed = o->seed, .batch = o->batch, .accumulate = o->accumulate, .lr = o->lr, .warmup = o->warmup, .ema = o->ema,
         .clip = o->clip, .iterations = o->iterations, .minutes = o->minutes,
     };
-    int kind = 0, memory = 0, schedule = 0;
-    /* A run that ends by the clock cannot be repeated step for step anyway, so it may spend its end on a falling rate. */
-    const char *by_default = o->iterations ? "constant" : "linear";
+    int kind = 0, memory = 0, schedule = RHEO_SCHEDULES;
     rheo_status st = copy_text(r.model, sizeof r.model, o->model, "model", err);
     if (!st) st = copy_text(r.data, sizeof r.data, o->data, "data", err);
     if (!st && o->device && *o->device) st = copy_text(r.device, sizeof r.device, o->device, "device", err);
     if (!st) st = choose("optimizer", o->optimizer, optimizer_names, OPTIMIZERS, &kind, err);
     if (!st) st = choose("memory", o->memory, memory_names, RHEO_MEMORIES, &memory, err);
-    if (!st) st = choose("schedule", o->schedule ? o->schedule : by_default, schedule_names, RHEO_SCHEDULES, &schedule, err);
+    if (!st && o->schedule) st = choose("schedule", o->schedule, schedule_names, RHEO_SCHEDULES, &schedule, err);
     r.memory = (rheo_memory)memory;
     r.schedule = (rheo_schedule)schedule;
     r.optimizer = (rheo_adam_attr){ kind, 0.9, 0.999, 1e-8, kind == 2 ? 0.01 : 0 };

@@ -21,8 +21,8 @@ typedef struct rheo_recipe {
     uint64_t seed;
     int64_t batch, accumulate;
     rheo_adam_attr optimizer;
-    double lr, warmup, ema, clip;       /* warmup in steps; clip 0: none */
-    rheo_schedule schedule;
+    double lr, warmup, ema, clip;       /* warmup in steps; clip 0: none. NAN: the model's */
+    rheo_schedule schedule;     /* RHEO_SCHEDULES: the model's */
     rheo_memory memory;
     char device[128];
     int64_t iterations;         /* 0: by the clock */
@@ -30,8 +30,8 @@ typedef struct rheo_recipe {
     rheo_choices variants;      /* of operations, that the run uses; owned. In JSON only those used */
 } rheo_recipe;
 
-/* Copies and checks what the caller asked for, all but shape and fingerprint; a batch of 0 is still to be chosen. Errors name the
- * option. */
+/* Copies and checks what the caller asked for, all but shape and fingerprint; what was left to the model is still to be
+ * chosen. Errors name the option. */
 rheo_status rheo_recipe_from_options(const rheo_train_options *options, rheo_recipe *out, rheo_error *err);
 
 /* The JSON form, and back from an untrusted one: `where` (a file's name) begins the message. */

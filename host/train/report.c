@@ -23,7 +23,8 @@ static void tell(rheo_trainer *t, double loss, const char *message)
                                               : ((double)t->recipe.iterations - (double)t->steps) * seconds_a_step;
     const rheo_progress now = {
         .step = t->steps, .steps = (uint64_t)t->recipe.iterations, .seconds = rheo_trainer_seconds(t), .seconds_left = left > 0 ? left : 0,
-        .loss = loss, .images_per_second = t->images_per_second, .valid = t->valid, .nats = !t->recipe.shape.bytes, .message = message,
+        .loss = loss, .images_per_second = t->images_per_second, .valid = t->valid,
+        .unit = t->in.model ? rheo_unit_name(t->in.model) : "", .message = message,
     };
     if (t->options->progress) t->options->progress(t->options->user, &now);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "data/png.h"
+#include "train/bands.h"
 #include "train/checkpoint.h"
 #include "train/trainer.h"
 
@@ -38,26 +39,49 @@ static rheo_status write_best(rheo_trainer *t, rheo_error *err)
     return rheo_checkpoint_write(t->run.best, &t->recipe, t->in.model->params, &best, err);
 }
 
-static rheo_status log_look(rheo_trainer *t, rheo_average m, rheo_error *err)
+static cJSON *bands_json(const rheo_trainer *t, const double *each)
 {
-    char line[256];
-    const double unit = rheo_unit(t->recipe.shape);
-    snprintf(line, sizeof line,
-             "{\"step\":%llu,\"seconds\":%.3f,\"valid\":%.17g,\"standard_error\":%.6g,\"images\":%u,\"weights\":\"ema\"}",
-             (unsigned long long)t->steps, rheo_trainer_seconds(t), m.mean * unit, m.standard_error * unit, t->n_valid);
-    return rheo_run_log(&t->run, isfinite(m.mean) ? line : "{\"valid\":null}", err);
+    rheo_band band[RHEO_BANDS];
+    const int n = rheo_bands(t->in.model, each, t->n_valid, LOOK_SEED, band);
+    cJSON *list = n ? cJSON_CreateArray() : NULL;
+    for (int k = 0; k < n; k++) {
+        const double row[] = { band[k].first, band[k].last, band[k].loss, band[k].standard_error, (double)band[k].images };
+        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(row, 5));
+    }
+    return list;
+}
+
+/* Bands as [first deviation, last, loss, standard error, images]. */
+static rheo_status log_look(rheo_trainer *t, rheo_average m, const double *each, rheo_error *err)
+{
+    const double unit = rheo_unit(t->in.model);
+    cJSON *line = cJSON_CreateObject(), *bands = line ? bands_json(t, each) : NULL;
+    bool ok = line && cJSON_AddNumberToObject(line, "step", (double)t->steps);
+    ok = ok && cJSON_AddNumberToObject(line, "seconds", rheo_trainer_seconds(t));
+    ok = ok && cJSON_AddNumberToObject(line, "valid", m.mean * unit);           /* NaN is written as null */
+    ok = ok && cJSON_AddNumberToObject(line, "standard_error", m.standard_error * unit);
+    ok = ok && cJSON_AddNumberToObject(line, "images", t->n_valid);
+    ok = ok && cJSON_AddStringToObject(line, "weights", "ema");
+    if (bands && !(ok && cJSON_AddItemToObject(line, "bands", bands))) cJSON_Delete(bands);
+    char *text = ok ? cJSON_PrintUnformatted(line) : NULL;
+    const rheo_status st = text ? rheo_run_log(&t->run, text, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    cJSON_free(text);
+    cJSON_Delete(line);
+    return st;
 }
 
 rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
 {
     const double began = rheo_seconds();
     rheo_average m = { NAN, NAN };
-    rheo_status st = RHEO_OK;
-    if (!t->evaluator.loss) st = rheo_evaluator_create(&t->in, t->step.ema, t->recipe.batch, false, &t->evaluator, err);
-    if (!st) st = rheo_evaluator_mean(&t->evaluator, &t->data->split[RHEO_SPLIT_VALID], t->n_valid, LOOK_SEED, NULL, &m, err);
-    if (!st) st = log_look(t, m, err);
+    double *each = malloc((size_t)t->n_valid * sizeof *each + 1);
+    rheo_status st = each ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st && !t->evaluator.loss) st = rheo_evaluator_create(&t->in, t->step.ema, t->recipe.batch, false, &t->evaluator, err);
+    if (!st) st = rheo_evaluator_mean(&t->evaluator, &t->data->split[RHEO_SPLIT_VALID], t->n_valid, LOOK_SEED, NULL, &m, each, err);
+    if (!st) st = log_look(t, m, each, err);
+    free(each);
     if (st) return st;
-    t->valid = m.mean * rheo_unit(t->recipe.shape);
+    t->valid = m.mean * rheo_unit(t->in.model);
     const bool better = t->valid < t->good.best || (isnan(t->good.best) && isfinite(t->valid));
     if (better) {
         t->good.best = t->valid;
@@ -66,8 +90,7 @@ rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
         if (!st) st = write_best(t, err);
     }
     rheo_trainer_say(t, "step %llu: validation %.4f %s%s", (unsigned long long)t->steps, t->valid,
-                     t->recipe.shape.bytes ? "bits/dim" : "nats",
-                     better ? ", the best so far" : "");
+                     rheo_unit_name(t->in.model), better ? ", the best so far" : "");
     t->last_look = rheo_seconds();
     t->look_seconds = t->last_look - began;
     return st;
@@ -90,12 +113,17 @@ static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
     return st;
 }
 
-rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err)
+static bool draws(const rheo_trainer *t)
 {
     const rheo_data_shape s = t->recipe.shape;
+    return t->in.model->type->sample && s.bytes && (s.c == 1 || s.c == 3);
+}
+
+rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err)
+{
     const double began = rheo_seconds();
     rheo_status st = RHEO_OK;
-    if (!s.bytes || (s.c != 1 && s.c != 3)) return RHEO_OK;
+    if (!draws(t)) return RHEO_OK;
     if (!t->drawer.plan) st = rheo_drawer_create(&t->in, t->step.ema, t->recipe.config, PICTURE_COUNT, &t->drawer, err);
     if (!st) st = write_picture(t, err);
     t->next_picture = t->steps + t->steps / 8 + 1;      /* a long run leaves dozens, not thousands */
@@ -108,7 +136,7 @@ double rheo_trainer_reserve(const rheo_trainer *t)
     /* Before the first look: plans to be made, and forward passes at three times the speed of training. */
     const double guess = t->images_per_second > 0 ? t->n_valid / (3 * t->images_per_second) + 0.5 : 1;
     const double look = t->look_seconds > 0 ? t->look_seconds : guess + 2 * t->save_seconds;
-    const double draw = !t->recipe.shape.bytes ? 0 : t->draw_seconds > 0 ? t->draw_seconds : guess / 4 + 0.5;
+    const double draw = !draws(t) ? 0 : t->draw_seconds > 0 ? t->draw_seconds : guess / 4 + 0.5;
     return 0.1 + 1.1 * (look + draw + t->save_seconds);
 }
 

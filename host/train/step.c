@@ -91,7 +91,7 @@ static void build_loss(rheo_build *b, const rheo_trainstep *s, const rheo_recipe
     const rheo_value key = rheo_key_value(g, &s->key);
     const rheo_value each = model->type->loss(b, model, rheo_whole(g, s->batch, rheo_batch_shape(r->shape, r->batch)), key);
     rheo_name_scope(g, "loss");
-    *loss = rheo_reshape(g, rheo_affine(g, rheo_sum(g, each, RHEO_AXIS_N), rheo_unit(r->shape), 0), rheo_vector(1));
+    *loss = rheo_reshape(g, rheo_affine(g, rheo_sum(g, each, RHEO_AXIS_N), rheo_unit(model), 0), rheo_vector(1));
     rheo_gradients(g, 1, loss, NULL, trained, param, d);
     rheo_name_scope(g, "gradient");
     *gradient = rheo_pack(g, trained, d, offset, rheo_params_flat(b->params, true));
@@ -232,9 +232,11 @@ static rheo_status choose_memory(rheo_trainstep *s, const rheo_recipe *r, rheo_g
 {
     const rheo_plan_options usual = rheo_usual_plan(s->in);
     rheo_plan_stats stats = { 0 };
+    const bool invertible = s->in->model->type->round_trip != NULL;
     s->inverts = r->memory == RHEO_MEMORY_INVERT;
+    if (s->inverts && !invertible) return rheo_fail(err, RHEO_EINVAL, "memory: found invert, but %s is no invertible model", r->model);
     rheo_status st = build(s, r, s->inverts, true, out, err);
-    if (st || r->memory != RHEO_MEMORY_AUTO || !s->in->dev) return st;
+    if (st || r->memory != RHEO_MEMORY_AUTO || !s->in->dev || !invertible) return st;
     const rheo_device_facts *facts = rheo_device_facts_of(s->in->dev);
     const rheo_status fits = rheo_plan_measure(*out, &usual, facts, &stats, NULL);
     if (!fits && stats.arena_bytes <= arena_budget(facts)) return RHEO_OK;

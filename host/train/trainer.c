@@ -1,6 +1,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,27 @@ static void announce(rheo_trainer *t)
                          t->recipe.variants.unknown);
 }
 
+/* What the model chose from the data: said now, and kept for the log of the run to be made. */
+static rheo_status note_choice(void *user, const char *option, double value, const char *why, rheo_error *err)
+{
+    rheo_trainer *t = user;
+    const size_t used = strlen(t->choices);
+    const int n = snprintf(t->choices + used, sizeof t->choices - used, "%s{\"chosen\":\"%s\",\"value\":%.9g,\"why\":\"%s\"}",
+                           used ? "\n" : "", option, value, why);
+    if (n < 0 || (size_t)n >= sizeof t->choices - used) return rheo_fail(err, RHEO_ENOMEM, "%s: no room for what was chosen", option);
+    rheo_trainer_say(t, "%s %.4g: %s", option, value, why);
+    return RHEO_OK;
+}
+
+/* Options that are to be chosen from the training rows. */
+static rheo_status choose_options(rheo_trainer *t, rheo_error *err)
+{
+    const rheo_model_type *type = rheo_model_find(t->recipe.model);
+    if (!type || !type->choose || !cJSON_GetObjectItemCaseSensitive(t->recipe.config, "auto")) return RHEO_OK;
+    const rheo_status st = rheo_dataset_wait(t->data, err);
+    return st ? st : type->choose(t->recipe.config, t->recipe.shape, &t->data->split[RHEO_SPLIT_TRAIN], note_choice, t, err);
+}
+
 /* Images for the data-dependent initialisation: 256 of 32 x 32, fewer of larger ones (flows 2.3). */
 static rheo_status initialise(rheo_trainer *t, rheo_error *err)
 {
@@ -65,6 +87,8 @@ static rheo_status initialise(rheo_trainer *t, rheo_error *err)
     int64_t n = s.h * s.w > 1024 ? (int64_t)INITIAL_IMAGES * 1024 / (s.h * s.w) : INITIAL_IMAGES;
     if (n < 4) n = 4;
     if (n > t->feed.rows->count) n = t->feed.rows->count;
+    if (!t->in.model->type->data_initialised)
+        return rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
     float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);
     if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     rheo_feed_fill(&t->feed, 0, n, x);
@@ -100,12 +124,14 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     if (!st) st = rheo_run_check(options->run, options->force, err);
     if (!st) st = begin_data(t, err);
     if (st) return st;
-    rheo_recipe_take_data(&t->recipe, t->data);
+    t->recipe.shape = rheo_shape_of_data(t->data);
     if (t->recipe.minutes > 0) t->deadline = t->start + t->recipe.minutes * 60;
-    st = rheo_recipe_model(&t->recipe, &model, err);
+    st = choose_options(t, err);
+    if (!st) st = rheo_recipe_model(&t->recipe, &model, err);
     if (!st) st = assemble(t, model, err);
     t->recipe.fingerprint = t->data->split[RHEO_SPLIT_TRAIN].fingerprint;
     if (!st) st = rheo_run_create(options->run, options->force, &t->run, err);
+    if (!st && *t->choices) st = rheo_run_log(&t->run, t->choices, err);
     if (!st) st = rheo_trainer_write_config(t, err);
     if (!st) announce(t);
     if (!st) st = initialise(t, err);

@@ -21,6 +21,7 @@ typedef struct rheo_trainer {
     cl_event passed[2];      /* and marks behind the (micro-)steps that read them */
     int turn;
     rheo_snapshot good;      /* as last saved: what bad steps return to */
+    char choices[1024];      /* lines of the log: options that were chosen from the data */
     uint64_t steps;          /* done; the device's own count, kept here too */
 
     rheo_evaluator evaluator;

@@ -67,28 +67,29 @@ typedef struct rheo_progress {
     uint64_t steps;             /* to be done; 0 where the clock ends the run */
     double seconds;             /* spent training, all sessions of the run together */
     double seconds_left;        /* an estimate */
-    double loss;                /* mean over the steps since the last report: bits/dim, or nats for vectors; NAN: no good step */
+    double loss;                /* mean over the steps since the last report, in `unit`; NAN: no good step */
     double images_per_second;
-    double valid;               /* latest on the validation split with averaged weights, same unit; NAN before the first */
-    int nats;                   /* the unit: 0 bits/dim, 1 nats */
+    double valid;               /* latest on the validation split with averaged weights, in `unit`; NAN before the first */
+    const char *unit;           /* "bits/dim"; "nats" for vectors; "loss" of models without likelihood; "" before there is a model */
     const char *message;        /* a line worth keeping (a return to an earlier state, a save); NULL: only numbers */
 } rheo_progress;
 
 typedef struct rheo_train_options {
-    const char *model;          /* "glow" */
+    const char *model;          /* "glow", "ncsn" */
     const char *data;           /* "fashion-mnist", "toy:moons", or a folder of IDX files */
     const char *run;            /* folder to be made */
     int force;                  /* a run that is there already is replaced; otherwise it is refused */
-    const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults */
+    const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults.
+                                 * ncsn with "auto": true: noise levels chosen from the data */
     const char *device;         /* as rheo_devices says; NULL: the fastest. "host": double precision without OpenCL, very slow */
-    int64_t batch, accumulate;  /* images a step are batch * accumulate; batch 0: 32 images, 256 vectors */
+    int64_t batch, accumulate;  /* images a step are batch * accumulate; batch 0: the model's own */
     int64_t iterations;         /* ends after so many steps, or */
     double minutes;             /* after so much time, counted from the call */
-    double lr, warmup;          /* the rate, reached linearly over `warmup` steps */
-    const char *schedule;       /* "constant", or "linear": falling to zero over the last part; NULL: constant with iterations */
+    double lr, warmup;          /* the rate, reached linearly over `warmup` steps; this, ema and clip are the model's own where NAN */
+    const char *schedule;       /* "constant", or "linear": falling to zero over the last part; NULL: the model's own */
     const char *optimizer;      /* "adam", "adamax", "adamw" */
     double ema;                 /* decay of the averaged weights */
-    double clip;                /* global gradient norm (of bits/dim); 0: no clipping */
+    double clip;                /* global gradient norm (of what is shown); 0: no clipping */
     uint64_t seed;
     const char *memory;         /* "store" or "invert" activations; "auto": invert where storing would take too much */
     void (*progress)(void *user, const rheo_progress *now);     /* NULL: silence */
@@ -155,7 +156,7 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
  * Dinh et al. 2017, equation 3; Theis et al. 2016 for the dequantisation.
  *   x        in   [n, h, w, c] bytes in the model's shape; [n, c] floats for vectors
  *   out      out  [n], nats
- * One dequantisation an image, drawn from (seed, i). */
+ * One dequantisation an image, drawn from (seed, i). RHEO_EINVAL where the model has no likelihood. */
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err);
 
 /* Samples: the inverse of the flow at `temperature` times normals.
@@ -172,18 +173,30 @@ typedef struct rheo_evaluate_options {
 } rheo_evaluate_options;
 void rheo_evaluate_defaults(rheo_evaluate_options *options);        /* test, all, 0, 256 */
 
+/* The loss of some neighbouring noise levels. */
+typedef struct rheo_band {
+    double first, last;         /* their deviations, first the larger */
+    double loss, standard_error;        /* NAN without images */
+    uint64_t images;            /* that drew one of these levels */
+} rheo_band;
+enum { RHEO_BANDS = 10 };
+
 typedef struct rheo_evaluation {
-    double bits_per_dim;        /* NAN for vectors */
-    double nats;                /* mean -log p(x) */
-    double standard_error;      /* over images, in the unit of bits_per_dim (nats for vectors) */
+    const char *unit;           /* as in rheo_progress */
+    double loss;                /* mean, in that unit */
+    double bits_per_dim;        /* NAN for vectors and without likelihood */
+    double nats;                /* mean -log p(x); NAN without likelihood */
+    double standard_error;      /* over images, in that unit */
     double entropy;             /* of generated data, nats: the least possible; NAN where not known */
-    double round_trip_error;    /* max |x - f^{-1}(f(x))|, x from -1/2 to 1/2; vectors as they are */
+    double round_trip_error;    /* max |x - f^{-1}(f(x))|, x from -1/2 to 1/2; vectors as they are; NAN without latents */
     double images_per_second;
     uint64_t images;
     uint32_t dims;              /* D: sub-pixels an image */
+    int bands;                  /* 0: the loss has no noise levels */
+    rheo_band band[RHEO_BANDS];
 } rheo_evaluation;
 
-/* Mean -log p(x) of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's. */
+/* Mean loss of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's. */
 rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *options, rheo_evaluation *out, rheo_error *err);
 
 /* ---- quality of samples --------------------------------------------------------------------------------
