@@ -1,11 +1,10 @@
-/* Denoising and sliced score matching over all noise levels (Vincent 2011; Song et al. 2019; score 1). */
+/* Score matching over all noise levels (score 1.3, 1.4). */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/philox.h"
 #include "model/ncsn.h"
-
-enum { ALL_OF_A_SAMPLE = RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C };
+#include "model/score_matching.h"
 
 /* Bytes v to (v + u) / 256 or v / 255 (score 10.7); vectors as they are. */
 static rheo_value to_unit(rheo_graph *g, const rheo_ncsn *m, rheo_value v, rheo_value key)
@@ -26,27 +25,6 @@ static rheo_value power_table(rheo_graph *g, const rheo_ncsn *m, double power)
     return table;
 }
 
-/* sigma^p / 2 |s + z / sigma|^2 = sigma^(p - 2) / 2 |sigma s + z|^2, which has no large terms to cancel */
-static rheo_value denoising(rheo_graph *g, rheo_value s, rheo_value z, rheo_value sigma, rheo_value weight)
-{
-    const rheo_value off = rheo_add(g, rheo_mul(g, sigma, s), z);
-    return rheo_mul(g, weight, rheo_affine(g, rheo_sum(g, rheo_square(g, off), ALL_OF_A_SAMPLE), 0.5, 0));
-}
-
-/* sigma^p (v' (ds/dx) v + (v's)^2 / 2), or |s|^2 / 2 in place of the square */
-static rheo_value sliced(rheo_graph *g, const rheo_ncsn *m, rheo_value x, rheo_value s, rheo_value weight, rheo_value key)
-{
-    const rheo_shape shape = rheo_shape_of(g, x);
-    const rheo_value v =
-        m->rademacher ? rheo_rademacher(g, key, shape, RHEO_FOR_PROJECTION, 0) : rheo_normal(g, key, shape, RHEO_FOR_PROJECTION, 0);
-    const rheo_value along = rheo_sum(g, rheo_mul(g, v, s), ALL_OF_A_SAMPLE);
-    rheo_value pulled = RHEO_NONE;
-    rheo_gradients(g, 1, &along, NULL, 1, &x, &pulled);
-    const rheo_value trace = rheo_sum(g, rheo_mul(g, pulled, v), ALL_OF_A_SAMPLE);
-    const rheo_value square = m->objective == RHEO_SSM ? rheo_square(g, along) : rheo_sum(g, rheo_square(g, s), ALL_OF_A_SAMPLE);
-    return rheo_mul(g, weight, rheo_add(g, trace, rheo_affine(g, square, 0.5, 0)));
-}
-
 rheo_value rheo_ncsn_loss(rheo_build *b, const rheo_model *model, rheo_value v, rheo_value key)
 {
     const rheo_ncsn *m = (const rheo_ncsn *)model;
@@ -64,7 +42,10 @@ rheo_value rheo_ncsn_loss(rheo_build *b, const rheo_model *model, rheo_value v, 
     rheo_name_scope(g, "score_matching");
     const double power = m->objective == RHEO_DSM ? m->anneal_power - 2 : m->anneal_power;
     const rheo_value weight = rheo_gather(g, power_table(g, m, power), labels, 0);
-    return m->objective == RHEO_DSM ? denoising(g, s, z, sigma, weight) : sliced(g, m, x, s, weight, key);
+    if (m->objective == RHEO_DSM) return rheo_mul(g, weight, rheo_denoising(g, s, z, sigma));
+    const rheo_value probe =
+        m->rademacher ? rheo_rademacher(g, key, shape, RHEO_FOR_PROJECTION, 0) : rheo_normal(g, key, shape, RHEO_FOR_PROJECTION, 0);
+    return rheo_mul(g, weight, rheo_sliced(g, s, x, probe, m->objective == RHEO_SSM_VR));
 }
 
 uint32_t rheo_ncsn_label(const rheo_ncsn *m, uint64_t seed, uint32_t step, uint32_t sample)
