@@ -1,10 +1,9 @@
-/* Chains on exact scores: stationary and transient variances, annealing, inpainting (score 14: S1 to S4, S7, S8). */
+/* Chains on exact scores: stationary and transient variances, annealing, inpainting (score 14: S1 to S3, S7, S8; S4 is in test_mixture.c). */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/philox.h"
 #include "expect.h"
 #include "op/ops.h"
 #include "sample/chain.h"
@@ -102,49 +101,6 @@ Test(chain, last_level_of_the_published_schedule)
     go(&r, NULL);
     for (int i = 0; i < D; i++) cr_assert_lt(fabsf(r.x[i]), 1e-6f);
     run_free(&r);
-}
-
-/* ---- the two-Gaussian mixture (score 7) -------------------------------------------------------------------- */
-
-static rheo_value mixture(rheo_graph *g, void *ctx, rheo_value x, rheo_value labels, rheo_value tau)
-{
-    (void)ctx, (void)labels;
-    const rheo_value precision = rheo_reciprocal(g, rheo_square(g, tau));
-    const rheo_value w = rheo_sigmoid(g, rheo_affine(g, rheo_mul(g, rheo_sum(g, x, RHEO_AXIS_C), precision), 10, log(4)));
-    return rheo_mul(g, rheo_sub(g, rheo_affine(g, w, 10, -5), x), precision);
-}
-
-static double below_diagonal(const float *x, int64_t n)
-{
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) count += x[2 * i] + x[2 * i + 1] < 0;
-    return (double)count / (double)n;
-}
-
-Test(chain, mixing_of_two_modes)
-{
-    enum { N = 20000 };
-    double tau[10];
-    const double one = 1;
-    rheo_ladder(20, 1, 10, true, tau);
-    const rheo_annealing plain = { 1, &one, 1000, 0.05, false }, annealed = { 10, tau, 100, 0.05, false };
-    float *x0 = malloc(2 * N * sizeof *x0);
-    for (uint32_t i = 0; i < 2 * N; i++) {
-        uint32_t words[4];
-        rheo_philox_block(&(rheo_address){ .seed = 3, .purpose = RHEO_FOR_START }, i / 4, words);
-        x0[i] = (float)(16 * rheo_philox_uniform(words[i % 4]) - 8);
-    }
-    run r = run_make(RHEO_SHAPE(N, 1, 1, 2), RHEO_CHAIN_FREE, &plain, mixture, NULL);
-    go(&r, x0);
-    const double stuck = below_diagonal(r.x, N);
-    cr_expect(stuck >= 0.480 && stuck <= 0.502, "Langevin: %f", stuck);
-    run_free(&r);
-    r = run_make(RHEO_SHAPE(N, 1, 1, 2), RHEO_CHAIN_FREE, &annealed, mixture, NULL);
-    go(&r, x0);
-    const double mixed = below_diagonal(r.x, N);
-    cr_expect(mixed >= 0.208 && mixed <= 0.228, "annealed: %f", mixed);
-    run_free(&r);
-    free(x0);
 }
 
 /* ---- known pixels -------------------------------------------------------------------------------------------- */

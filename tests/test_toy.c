@@ -60,6 +60,7 @@ Test(toy, moments)
         { "cubed", { 0, 0 }, { 1, .04 * 15 + 1 } },
         { "abs", { 0, sqrt(2 / pi) - 1 }, { 1, 1 - 2 / pi + e15 } },
         { "sign", { 0, 0 }, { 1, 2 + 2 * sqrt(2 / pi) + e15 } },
+        { "two-gaussians", { 3, 3 }, { 17, 17 } },
         { "parabola", { 1, 0 }, { 3, 4 } },
     };
     float *x = malloc(2 * sizeof(float) * N);

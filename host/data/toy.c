@@ -131,6 +131,13 @@ static void parabola(const rheo_toy_draw *d, double x[2])
     put(x, 0.25 * b * b + d->z[1], b);
 }
 
+/* Song and Ermon 2019, figures 2 and 3: 1/5 N((-5, -5), I) + 4/5 N((5, 5), I). */
+static void two_gaussians(const rheo_toy_draw *d, double x[2])
+{
+    const double mode = d->u[0] < 0.2 ? -5.0 : 5.0;
+    put(x, mode + d->z[0], mode + d->z[1]);
+}
+
 /* Where x2 given x1 is normal the entropy is ln(2 pi e) plus the logarithms of the deviations; the others are
  * quadratures and histograms, good to 0.003. */
 #define TWO_NORMALS 2.8378770664093453      /* ln(2 pi e) */
@@ -151,6 +158,7 @@ const rheo_toy rheo_toys[] = {
     { "cubed", TWO_NORMALS, cubed },
     { "abs", TWO_NORMALS - 1.5, absolute },
     { "sign", TWO_NORMALS - 1.5, sign },
+    { "two-gaussians", TWO_NORMALS + 0.5004024235381879, two_gaussians },       /* and that of a coin: modes 14 deviations apart */
     { "parabola", TWO_NORMALS + 0.6931471805599453, parabola },
 };
 const int rheo_toy_count = sizeof rheo_toys / sizeof *rheo_toys;

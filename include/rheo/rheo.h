@@ -228,6 +228,38 @@ rheo_status rheo_quality_measure(const float *x, uint32_t n, uint32_t h, uint32_
 /* Reads an .npy array of images [n, h, w, c] or [n, h, w]: bytes, or floats from 0 to 1. The caller frees *x with rheo_free. */
 rheo_status rheo_npy_read(const char *path, float **x, uint32_t *n, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
 
+/* ---- score models in two dimensions ------------------------------------------------------------------------
+ *
+ * The experiments of Song and Ermon 2019, figures 2 and 3, on the mixture 1/5 N((-5,-5), I) + 4/5 N((5,5), I): a score learned from
+ * samples is wrong where there are none, and Langevin dynamics does not find the modes' weights, annealing does. */
+
+/* A measured number beside what it should be. Out of [low, high]: something is wrong; infinite bounds: shown only. */
+typedef struct rheo_toy_number {
+    const char *key, *text;     /* for JSON and for people */
+    double value, expected, low, high;
+} rheo_toy_number;
+
+enum {
+    RHEO_TOY_MESH = 20,
+    RHEO_TOY_FIELD_NUMBERS = 4,
+    RHEO_TOY_METHODS = 3,       /* i.i.d., Langevin, annealed Langevin */
+    RHEO_TOY_LEVELS = 10,
+    RHEO_TOY_MIXING_NUMBERS = 2 * RHEO_TOY_METHODS + RHEO_TOY_LEVELS
+};
+
+/* Figure 2: trains a small network by sliced score matching, 10,000 steps of 128 fresh samples, and compares its score with the true
+ * one.
+ *   field    out  [MESH, MESH, 6] on [-8, 8]^2: place, true score, learned score, two numbers each
+ *   numbers  out  [FIELD_NUMBERS]
+ * Takes 10 to 30 s on two CPU cores. device as rheo_devices says. Errors: RHEO_EDEVICE, RHEO_ENOMEM, RHEO_ENONFINITE. */
+rheo_status rheo_toy_field(const char *device, uint64_t seed, float *field, rheo_toy_number *numbers, rheo_error *err);
+
+/* Figure 3: n chains of each method on the exact score; how many end nearer to the smaller mode, its weight being 1/5.
+ *   x        out  [METHODS, n, 2], where they end
+ *   numbers  out  [MIXING_NUMBERS]: fractions by method, fractions after each level of annealing, variances inside the modes
+ * n: 1,280 as published, or more for narrower bounds. Errors: RHEO_EINVAL for n = 0; as above. */
+rheo_status rheo_toy_mixing(const char *device, uint32_t n, uint64_t seed, float *x, rheo_toy_number *numbers, rheo_error *err);
+
 /* ---- files ------------------------------------------------------------------------------------------- */
 
 /* What a checkpoint file (or a run folder's last one) is, as JSON text, without opening a device; the caller frees *json
