@@ -99,6 +99,7 @@ int tool_eval(int argc, char **argv);
 int tool_info(int argc, char **argv);
 int tool_quality(int argc, char **argv);
 int tool_sample(int argc, char **argv);
+int tool_toy(int argc, char **argv);
 int tool_train(int argc, char **argv);
 int tool_tune(int argc, char **argv);
 
