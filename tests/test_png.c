@@ -4,6 +4,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "data/png.h"
 #include "expect.h"
@@ -87,4 +88,123 @@ Test(png, quantise)
     const float odd[5] = { -1, 2, NAN, INFINITY, -INFINITY };
     rheo_quantise(odd, 5, out);
     cr_assert(out[0] == 0 && out[1] == 255 && out[2] == 0 && out[3] == 255 && out[4] == 0);
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+typedef struct kind {
+    int type, bits, interlace;
+    uint32_t channels;       /* as read */
+} kind;
+
+enum { HIGH = 5, WIDE = 7 };
+
+/* What pixel k's channel c is, as 8 bits: of few bits, so that every kind can hold it. */
+static uint8_t value_of(const kind *it, uint32_t k, uint32_t c)
+{
+    const unsigned levels = it->bits < 8 ? 1u << it->bits : 256;
+    return (uint8_t)((it->type == PNG_COLOR_TYPE_PALETTE ? k % (levels < 6 ? levels : 6) * 40 + c * 3 : (k * 37 + c * 11) % levels * (255 / (levels - 1))));
+}
+
+/* Writes HIGH x WIDE pixels, with something in the alpha channel. */
+static void write_kind(const char *path, const kind *it)
+{
+    FILE *f = fopen(path, "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_color palette[6];
+    uint8_t row[HIGH][WIDE * 8];
+    png_bytep rows[HIGH];
+    cr_assert(f && !setjmp(png_jmpbuf(png)));
+    const uint32_t stored = it->type == PNG_COLOR_TYPE_PALETTE ? 1 : it->channels + !!(it->type & PNG_COLOR_MASK_ALPHA);
+    png_init_io(png, f);
+    png_set_IHDR(png, info, WIDE, HIGH, it->bits, it->type, it->interlace, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    const int colours = it->bits < 3 ? 1 << it->bits : 6;
+    for (uint32_t k = 0; k < 6; k++) palette[k] = (png_color){ value_of(it, k, 0), value_of(it, k, 1), value_of(it, k, 2) };
+    if (it->type == PNG_COLOR_TYPE_PALETTE) {
+        png_set_PLTE(png, info, palette, colours);
+        png_set_tRNS(png, info, (png_byte[]){ 0, 9 }, 2, NULL);
+    }
+    memset(row, 0, sizeof row);
+    for (uint32_t y = 0; y < HIGH; y++) {
+        rows[y] = row[y];
+        for (uint32_t x = 0; x < WIDE; x++)
+            for (uint32_t c = 0; c < stored; c++) {
+                const uint32_t k = y * WIDE + x, at = x * stored + c;
+                const unsigned v = it->type == PNG_COLOR_TYPE_PALETTE ? k % (unsigned)colours : c < it->channels ? value_of(it, k, c) : k % 200;
+                if (it->bits == 16) row[y][2 * at] = row[y][2 * at + 1] = (uint8_t)v;       /* 257 v */
+                else if (it->bits == 8) row[y][at] = (uint8_t)v;
+                else {
+                    const unsigned stay = it->type == PNG_COLOR_TYPE_PALETTE ? v : v / (255u / ((1u << it->bits) - 1));
+                    row[y][at * it->bits / 8] |= (uint8_t)(stay << (8 - it->bits - at * it->bits % 8));
+                }
+            }
+    }
+    png_set_rows(png, info, rows);
+    png_write_png(png, info, 0, NULL);
+    png_destroy_write_struct(&png, &info);
+    fclose(f);
+}
+
+Test(png, reads_every_kind)
+{
+    static const kind kinds[] = {
+        { PNG_COLOR_TYPE_GRAY, 1, 0, 1 },       { PNG_COLOR_TYPE_GRAY, 2, 0, 1 },       { PNG_COLOR_TYPE_GRAY, 4, 1, 1 },
+        { PNG_COLOR_TYPE_GRAY, 8, 0, 1 },       { PNG_COLOR_TYPE_GRAY, 16, 0, 1 },      { PNG_COLOR_TYPE_GRAY_ALPHA, 8, 1, 1 },
+        { PNG_COLOR_TYPE_GRAY_ALPHA, 16, 0, 1 }, { PNG_COLOR_TYPE_PALETTE, 1, 0, 3 },   { PNG_COLOR_TYPE_PALETTE, 2, 0, 3 },
+        { PNG_COLOR_TYPE_PALETTE, 4, 0, 3 },    { PNG_COLOR_TYPE_PALETTE, 8, 1, 3 },    { PNG_COLOR_TYPE_RGB, 8, 0, 3 },
+        { PNG_COLOR_TYPE_RGB, 16, 1, 3 },       { PNG_COLOR_TYPE_RGB_ALPHA, 8, 0, 3 },  { PNG_COLOR_TYPE_RGB_ALPHA, 16, 0, 3 },
+    };
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++) {
+        const kind *it = &kinds[j];
+        uint8_t *p = NULL;
+        uint32_t h, w, c;
+        write_kind(scratch_file(&s, "k.png"), it);
+        ASSERT_OK(rheo_png_read(s.path, &p, &h, &w, &c, &err));
+        cr_assert(h == HIGH && w == WIDE && c == it->channels, "type %d, %d bits: found %u x %u x %u", it->type, it->bits, h, w, c);
+        for (uint32_t k = 0; k < HIGH * WIDE; k++)
+            for (uint32_t i = 0; i < c; i++)
+                cr_assert_eq(p[k * c + i], value_of(it, k, i), "type %d, %d bits: pixel %u is %u, expected %u", it->type, it->bits, k,
+                             p[k * c + i], value_of(it, k, i));
+        free(p);
+    }
+    scratch_remove(&s);
+}
+
+Test(png, refuses_bad_files)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    const kind rgb = { PNG_COLOR_TYPE_RGB, 8, 0, 3 };
+    uint8_t file[4096], *p = NULL;
+    uint32_t h, w, c;
+    write_kind(scratch_file(&s, "good.png"), &rgb);
+    FILE *f = fopen(s.path, "rb");
+    const size_t size = fread(file, 1, sizeof file, f);
+    fclose(f);
+    ASSERT_FAILS(rheo_png_read(scratch_file(&s, "none.png"), &p, &h, &w, &c, &err), RHEO_EFILE, "none.png: cannot be opened");
+    scratch_put(&s, "b.png", "", 0);
+    ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, "b.png: found 0 bytes, expected a PNG file");
+    scratch_put(&s, "b.png", "GIF89a......", 12);
+    ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, "begins with bytes 47 49 46 38, expected 89 50 4e 47");
+    for (size_t n = 8; n < size; n++) {         /* cut anywhere */
+        scratch_put(&s, "b.png", file, n);
+        ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, "damaged");
+    }
+    for (size_t k = 8; k < size; k++) {         /* a bit anywhere: refused, or what it says is read */
+        file[k] ^= 4;
+        scratch_put(&s, "b.png", file, size);
+        err = (rheo_error)RHEO_ERROR_INIT;
+        if (!rheo_png_read(s.path, &p, &h, &w, &c, &err)) free(p);
+        else cr_assert(strstr(err.text, "b.png: ") && !strchr(err.text, '\n'));
+        file[k] ^= 4;
+    }
+    memcpy(file + 16, "\x00\x01\x00\x00\x00\x01\x00\x00", 8);     /* 65536 x 65536, under a right checksum */
+    const uint32_t crc = (uint32_t)crc32(0, file + 12, 17);
+    for (int k = 0; k < 4; k++) file[29 + k] = (uint8_t)(crc >> (24 - 8 * k));
+    scratch_put(&s, "b.png", file, size);
+    ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, "found 65536 x 65536 pixels, expected at most 67108864");
+    scratch_remove(&s);
 }

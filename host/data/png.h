@@ -18,6 +18,10 @@ rheo_status rheo_png_write(const char *path, const uint8_t *pixels, uint32_t h, 
 rheo_status rheo_png_write_grid(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
                                 const rheo_png_text *text, size_t n_text, rheo_error *err);
 
+/* Reads a file of at most 64 Mi pixels: grey or RGB; palettes become RGB, alpha is dropped, 16 bits become 8 and fewer 8, interlaced
+ * ones are fine. *pixels [h, w, c], c = 1 or 3; the caller frees it. (png_read.c) */
+rheo_status rheo_png_read(const char *path, uint8_t **pixels, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
+
 /* floor(255 x + 1/2) clamped to 0 .. 255 (score 10.7); not a number becomes 0. */
 void rheo_quantise(const float *x, size_t count, uint8_t *out);
 

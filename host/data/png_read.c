@@ -1,0 +1,100 @@
+/* Reading PNG files of any kind as 8-bit grey or RGB. */
+#include <errno.h>
+#include <png.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/png.h"
+
+#define MAX_PIXELS (64u << 20)
+#define MAX_CHUNK (8u << 20) /* bytes of text, profiles and the like: nothing here needs them */
+enum { SIGNATURE = 8 };
+
+static void keep_error(png_structp png, png_const_charp message)
+{
+    rheo_fail(png_get_error_ptr(png), RHEO_EFORMAT, "%s", message);
+    png_longjmp(png, 1);
+}
+
+static void ignore_warning(png_structp png, png_const_charp message)
+{
+    (void)png;
+    (void)message;
+}
+
+/* The two calls that libpng may leave by longjmp; nothing is owned in them. */
+static bool read_header(png_structp png, png_infop info, FILE *from)
+{
+    if (setjmp(png_jmpbuf(png))) return false;
+    png_set_user_limits(png, MAX_PIXELS, MAX_PIXELS);
+    png_set_chunk_malloc_max(png, MAX_CHUNK);
+    png_init_io(png, from);
+    png_set_sig_bytes(png, SIGNATURE);
+    png_read_info(png, info);
+    png_set_scale_16(png);
+    png_set_expand(png); /* palettes to RGB, fewer bits to 8, a transparent colour to alpha, which */
+    png_set_strip_alpha(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    return true;
+}
+
+static bool read_rows(png_structp png, png_bytepp rows)
+{
+    if (setjmp(png_jmpbuf(png))) return false;
+    png_read_image(png, rows);
+    png_read_end(png, NULL);
+    return true;
+}
+
+static rheo_status check_signature(const char *path, FILE *f, rheo_error *err)
+{
+    png_byte start[SIGNATURE];
+    const size_t got = fread(start, 1, sizeof start, f);
+    if (got == sizeof start && !png_sig_cmp(start, 0, sizeof start)) return RHEO_OK;
+    if (ferror(f)) return rheo_fail(err, RHEO_EFILE, "%s: cannot be read: %s", path, strerror(errno));
+    if (got < sizeof start) return rheo_fail(err, RHEO_EFORMAT, "%s: found %zu bytes, expected a PNG file", path, got);
+    return rheo_fail(err, RHEO_EFORMAT, "%s: begins with bytes %02x %02x %02x %02x, expected 89 50 4e 47 (PNG)", path, start[0], start[1],
+                     start[2], start[3]);
+}
+
+static rheo_status decode(png_structp png, png_infop info, FILE *f, const char *path, const rheo_error *why, uint8_t **pixels, uint32_t *h,
+                          uint32_t *w, uint32_t *c, rheo_error *err)
+{
+    if (!read_header(png, info, f)) return rheo_fail(err, RHEO_EFORMAT, "%s: damaged in its header: %s", path, why->text);
+    const uint32_t height = png_get_image_height(png, info), width = png_get_image_width(png, info), channels = png_get_channels(png, info);
+    const size_t row = png_get_rowbytes(png, info);
+    if ((uint64_t)height * width > MAX_PIXELS)
+        return rheo_fail(err, RHEO_EFORMAT, "%s: found %u x %u pixels, expected at most %u", path, height, width, MAX_PIXELS);
+    if ((channels != 1 && channels != 3) || row != (size_t)width * channels)
+        return rheo_fail(err, RHEO_EFORMAT, "%s: found %u channels in %zu bytes a row, expected grey or RGB", path, channels, row);
+    uint8_t *out = malloc(height * row);
+    png_bytepp rows = malloc(height * sizeof *rows);
+    rheo_status st = out && rows ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %u x %u pixels", path, height, width);
+    for (size_t y = 0; !st && y < height; y++) rows[y] = out + y * row;
+    if (!st && !read_rows(png, rows))
+        st = rheo_fail(err, RHEO_EFORMAT, "%s: damaged: %s, expected %u x %u pixels", path, why->text, height, width);
+    free(rows);
+    if (st) {
+        free(out);
+        return st;
+    }
+    *pixels = out, *h = height, *w = width, *c = channels;
+    return RHEO_OK;
+}
+
+rheo_status rheo_png_read(const char *path, uint8_t **pixels, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err)
+{
+    rheo_error why = RHEO_ERROR_INIT;
+    FILE *f = fopen(path, "rb");
+    if (!f) return rheo_fail(err, RHEO_EFILE, "%s: cannot be opened: %s", path, strerror(errno));
+    rheo_status st = check_signature(path, f, err);
+    png_structp png = st ? NULL : png_create_read_struct(PNG_LIBPNG_VER_STRING, &why, keep_error, ignore_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    if (!st) st = info ? decode(png, info, f, path, &why, pixels, h, w, c, err) : rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    png_destroy_read_struct(&png, &info, NULL);
+    fclose(f);
+    return st;
+}
