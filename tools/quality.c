@@ -12,6 +12,18 @@ typedef struct images {
     char data[1024]; /* what the model was trained on, or "" */
 } images;
 
+static rheo_status draw_score(rheo_checkpoint *c, uint32_t n, uint64_t seed, float *x, rheo_error *err)
+{
+    rheo_langevin_options o;
+    rheo_langevin_defaults(&o);
+    o.n = n;
+    o.seed = seed;
+    tool_langevin_start(&o);
+    const rheo_status st = rheo_sample_langevin(c, &o, x, err);
+    tool_langevin_end();
+    return st;
+}
+
 static rheo_status from_model(const char *path, const char *device, uint32_t n, double temperature, uint64_t seed, images *out,
                               rheo_error *err)
 {
@@ -31,9 +43,9 @@ static rheo_status from_model(const char *path, const char *device, uint32_t n, 
     } else if (!bytes || !out->x) {
         st = err->status = RHEO_ENOMEM;
     } else {
-        st = rheo_sample(c, n, temperature, seed, bytes, err);
+        st = f.score && temperature == 1 ? draw_score(c, n, seed, out->x, err) : rheo_sample(c, n, temperature, seed, bytes, err);
     }
-    for (size_t i = 0; i < count && !st; i++) out->x[i] = (float)bytes[i] / 255;
+    for (size_t i = 0; i < count && !st && !f.score; i++) out->x[i] = (float)bytes[i] / 255;
     free(bytes);
     rheo_checkpoint_close(c);
     return st;
@@ -94,12 +106,6 @@ static void print_text(const rheo_quality *q)
     for (int k = 0; k < ROWS; k++) printf("%-24s %12.5g %12.5g\n", rows[k].text, value(&q->samples, &rows[k]), value(&q->floor, &rows[k]));
 }
 
-static bool ends_in_npy(const char *path)
-{
-    const size_t n = strlen(path);
-    return n > 4 && !strcmp(path + n - 4, ".npy");
-}
-
 int tool_quality(int argc, char **argv)
 {
     const char *data = NULL, *device = NULL, *neighbours = NULL;
@@ -130,7 +136,7 @@ int tool_quality(int argc, char **argv)
     rheo_quality q;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    const bool file = ends_in_npy(argv[0]);
+    const bool file = tool_ends_in(argv[0], ".npy");
     if (file && !data) return tool_misused("quality", "expected --data D with an .npy file");
     rheo_status st = file ? rheo_npy_read(argv[0], &x.x, &x.n, &x.h, &x.w, &x.c, &err)
                           : from_model(argv[0], device, (uint32_t)n, temperature, (uint64_t)seed, &x, &err);

@@ -4,6 +4,13 @@
 
 #include "tool.h"
 
+typedef struct asked {
+    const char *out;
+    double temperature;
+    long long columns;
+    rheo_langevin_options chain;        /* n and seed are for flows too */
+} asked;
+
 static rheo_status write_points(const char *path, const float *x, uint32_t n, uint32_t c, rheo_error *err)
 {
     FILE *f = fopen(path, "w");
@@ -17,51 +24,91 @@ static rheo_status write_points(const char *path, const float *x, uint32_t n, ui
     return err->status;
 }
 
-static rheo_status sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, uint32_t columns, const char *out,
-                          rheo_error *err)
+/* Floats, 0 to 1 for images, and bytes of them. */
+static rheo_status draw(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, float *x, uint8_t *bytes, rheo_error *err)
 {
-    rheo_checkpoint_facts f;
-    char about[160];
-    rheo_checkpoint_facts_of(c, &f);
-    const size_t one = (size_t)f.h * f.w * f.c * (f.vectors ? sizeof(float) : 1);
-    void *x = calloc(n, one);
-    if (!x) return err->status = RHEO_ENOMEM;
-    rheo_status st = rheo_sample(c, n, temperature, seed, x, err);
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, temperature %g, seed %llu", f.model, f.data, (unsigned long long)f.step,
-             temperature, (unsigned long long)seed);
-    if (!st) st = f.vectors ? write_points(out, x, n, f.c, err) : rheo_grid_write(out, x, n, f.h, f.w, f.c, columns, about, err);
-    free(x);
+    const size_t count = (size_t)a->chain.n * f->h * f->w * f->c;
+    if (!f->score) {
+        const rheo_status st = rheo_sample(c, a->chain.n, a->temperature, a->chain.seed, f->vectors ? (void *)x : bytes, err);
+        for (size_t k = 0; k < count && !st && !f->vectors; ++k) x[k] = (float)bytes[k] / 255;
+        return st;
+    }
+    tool_langevin_start(&a->chain);
+    const rheo_status st = rheo_sample_langevin(c, &a->chain, x, err);
+    tool_langevin_end();
+    if (!st && !f->vectors) rheo_to_bytes(x, count, bytes);
     return st;
 }
 
+static rheo_status sample(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+{
+    const uint32_t n = a->chain.n;
+    const size_t count = (size_t)n * f->h * f->w * f->c;
+    const unsigned long long step = f->step, seed = a->chain.seed;
+    char about[160];
+    float *x = malloc(count * sizeof *x);
+    uint8_t *bytes = malloc(count);
+    rheo_status st = x && bytes ? draw(c, a, f, x, bytes, err) : (err->status = RHEO_ENOMEM);
+    if (f->score) snprintf(about, sizeof about, "%s trained on %.60s, step %llu, Langevin dynamics, seed %llu", f->model, f->data, step, seed);
+    else snprintf(about, sizeof about, "%s trained on %.60s, step %llu, temperature %g, seed %llu", f->model, f->data, step, a->temperature, seed);
+    if (!st && tool_ends_in(a->out, ".npy")) st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
+    else if (!st && f->vectors) st = write_points(a->out, x, n, f->c, err);
+    else if (!st) st = rheo_grid_write(a->out, bytes, n, f->h, f->w, f->c, (uint32_t)a->columns, about, err);
+    free(x);
+    free(bytes);
+    return st;
+}
+
+/* The rows of the options that only score models have, and --temperature, which they have not. */
+enum { TEMPERATURE = 2, CHAIN_FIRST = 5, CHAIN_ROWS = 7 };
+
 int tool_sample(int argc, char **argv)
 {
-    const char *device = NULL, *weights = "ema", *out = NULL;
-    long long n = 64, seed = 0, columns = 0;
-    double temperature = 0.8;
+    asked a = { .temperature = 0.8 };
+    const char *device = NULL, *weights = "ema";
+    long long n = 64, seed = 0, steps = 0;
+    bool data_init = false;
+    uint64_t given = 0;
+    rheo_langevin_defaults(&a.chain);
     const tool_option options[] = {
-        { "out", TOOL_TEXT, &out, "FILE", "the picture, PNG; for vectors a table, CSV", 0, 0 },
+        { "out", TOOL_TEXT, &a.out, "FILE", "the picture, PNG, or floats from 0 to 1, .npy; for vectors a table, CSV", 0, 0 },
         { "n", TOOL_INT, &n, "N", "so many samples; 64", 1, 1e6 },
-        { "temperature", TOOL_NUMBER, &temperature, "T", "scale of the latents; 0.8", 0, 100 },
+        { "temperature", TOOL_NUMBER, &a.temperature, "T", "scale of a flow's latents; 0.8", 0, 100 },
         { "seed", TOOL_INT, &seed, "S", "0", 0, 9e18 },
-        { "columns", TOOL_INT, &columns, "N", "images a row; the nearest to a square", 1, 1e6 },
+        { "columns", TOOL_INT, &a.columns, "N", "images a row; the nearest to a square", 1, 1e6 },
+        TOOL_LANGEVIN_OPTIONS(a.chain, steps),
+        { "data-init", TOOL_FLAG, &data_init, NULL, "chains begin at training images blurred by the first level's noise", 0, 0 },
+        { "method", TOOL_TEXT, &a.chain.method, "M", "annealed, or langevin: the last noise level only", 0, 0 },
+        { "snapshots", TOOL_TEXT, &a.chain.snapshots, "FILE", "a picture of chains on their way, PNG", 0, 0 },
         { "weights", TOOL_TEXT, &weights, "W", "ema (averaged, the default) or raw", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         { 0 },
     };
     const tool_usage usage = {
-        .command = "sample", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
-        .summary = "Draws samples from a model and writes them as one picture.\v"
+        .command = "sample", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options, .given = &given,
+        .summary = "Draws samples from a model and writes them as one picture. Those of a score model take --steps, --epsilon and what "
+                   "follows; Ctrl-C ends them.\v"
                    "Example: rheo sample runs/demo --out samples.png --n 16",
     };
     rheo_error err = RHEO_ERROR_INIT;
     rheo_checkpoint *c = NULL;
+    rheo_checkpoint_facts f;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!out) return tool_misused("sample", "expected --out FILE");
+    if (!a.out) return tool_misused("sample", "expected --out FILE");
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("sample", &err);
-    if (sample(c, (uint32_t)n, temperature, (uint64_t)seed, (uint32_t)columns, out, &err)) code = tool_failed("sample", &err);
-    else printf("%s\n", out);
+    rheo_checkpoint_facts_of(c, &f);
+    a.chain.n = (uint32_t)n;
+    a.chain.seed = (uint64_t)seed;
+    a.chain.steps = steps;
+    a.chain.data_init = data_init;
+    int wrong = -1;
+    for (int k = 0; options[k].name; k++)
+        if (given >> k & 1 && (f.score ? k == TEMPERATURE && a.temperature != 1 : k >= CHAIN_FIRST && k < CHAIN_FIRST + CHAIN_ROWS)) wrong = k;
+    if (wrong >= 0)
+        code = tool_misused("sample", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, options[wrong].name);
+    else if (sample(c, &a, &f, &err)) code = tool_failed("sample", &err);
+    else printf("%s\n", a.out);
     rheo_checkpoint_close(c);
     return code;
 }

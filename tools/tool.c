@@ -132,6 +132,12 @@ bool tool_parse(const tool_usage *u, int *argc, char **argv, int *code)
 
 /* ---- small things --------------------------------------------------------------------------------------------------- */
 
+bool tool_ends_in(const char *text, const char *ending)
+{
+    const size_t n = strlen(text), m = strlen(ending);
+    return n > m && !strcmp(text + n - m, ending);
+}
+
 /* Edits (insert, delete, replace) from a to b, both shorter than 32. */
 static int distance(const char *a, const char *b)
 {

@@ -88,8 +88,20 @@ typedef struct tool_model {
     { "innorm-form", TOOL_TEXT, &(m).form, "F", "ncsn: InstanceNorm++ as in the reference (default) or the paper", 0, 0 }
 char *tool_model_config(const tool_model *m);
 
+/* Options of chains of score models; o is a rheo_langevin_options from rheo_langevin_defaults. */
+#define TOOL_LANGEVIN_OPTIONS(o, chain_steps) \
+    { "steps", TOOL_INT, &(chain_steps), "T", "steps a noise level; the model's own", 1, 1e6 }, \
+    { "epsilon", TOOL_NUMBER, &(o).epsilon, "E", "size of a step at the last level; the model's own", 1e-12, 1e6 }, \
+    { "step-convention", TOOL_TEXT, &(o).step_convention, "C", "of epsilon: eta, or alpha (twice eta)", 0, 0 }, \
+    { "denoise", TOOL_TEXT, &(o).denoise, "on|off", "a last step without noise", 0, 0 }
+/* Reports on stderr and stops at Ctrl-C from here on; the end closes the line. */
+void tool_langevin_start(rheo_langevin_options *o);
+void tool_langevin_end(void);
+
 /* The one of n names nearest to what was typed, or NULL where none is near; stride is the distance of the names. */
 const char *tool_nearest(const char *typed, const char *const *names, size_t n, size_t stride);
+
+bool tool_ends_in(const char *text, const char *ending);
 
 /* "3.4 GiB" */
 const char *tool_bytes(uint64_t bytes, char text[16]);
@@ -97,6 +109,8 @@ const char *tool_bytes(uint64_t bytes, char text[16]);
 int tool_devices(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_info(int argc, char **argv);
+int tool_inpaint(int argc, char **argv);
+int tool_interpolate(int argc, char **argv);
 int tool_quality(int argc, char **argv);
 int tool_sample(int argc, char **argv);
 int tool_toy(int argc, char **argv);

@@ -3,21 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/checkpoint.h"
 #include "train/bands.h"
 #include "train/checkpoint.h"
-#include "train/draw.h"
-#include "train/evaluate.h"
 #include "train/feed.h"
 #include "train/run.h"
 #include "train/trainer.h"
-
-struct rheo_checkpoint {
-    rheo_recipe recipe;
-    rheo_instance in;
-    uint64_t step;
-    rheo_evaluator evaluator;       /* made when first needed */
-    rheo_drawer drawer;
-};
 
 static rheo_status upload(rheo_checkpoint *c, const float *theta, const float *fixed, rheo_error *err)
 {
@@ -57,6 +48,7 @@ void rheo_checkpoint_close(rheo_checkpoint *c)
     if (c->in.dev) rheo_cache_save(c->in.dev);
     rheo_evaluator_free(&c->evaluator);
     rheo_drawer_free(&c->drawer);
+    rheo_score_drawer_free(&c->chains);
     rheo_instance_free(&c->in);
     rheo_recipe_free(&c->recipe);
     free(c);
@@ -67,6 +59,7 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
     const rheo_data_shape s = c->recipe.shape;
     *out = (rheo_checkpoint_facts){
         .model = c->recipe.model, .data = c->recipe.data, .h = (uint32_t)s.h, .w = (uint32_t)s.w, .c = (uint32_t)s.c, .vectors = !s.bytes,
+        .score = rheo_is_score(c),
         .parameters = (uint64_t)rheo_params_numbers(c->in.model->params), .step = c->step,
     };
 }
@@ -93,12 +86,32 @@ rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_
     return st;
 }
 
+/* Floats, and bytes of them where the model is of images. */
+static rheo_status sample_score(rheo_checkpoint *c, uint32_t n, uint64_t seed, void *out, rheo_error *err)
+{
+    rheo_langevin_options o;
+    rheo_langevin_defaults(&o);
+    o.n = n;
+    o.seed = seed;
+    if (!c->recipe.shape.bytes) return rheo_sample_langevin(c, &o, out, err);
+    const size_t count = n * (size_t)rheo_dims(c->recipe.shape);
+    float *x = malloc(count * sizeof *x);
+    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    const rheo_status st = rheo_sample_langevin(c, &o, x, err);
+    if (!st) rheo_to_bytes(x, count, out);
+    free(x);
+    return st;
+}
+
 rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err)
 {
     if (!n) return rheo_fail(err, RHEO_EINVAL, "sample: none asked for");
-    if (!c->in.model->type->sample) return rheo_fail(err, RHEO_EINVAL, "sample: %s has no latents to sample from", c->recipe.model);
     if (!(temperature >= 0 && temperature <= 100))
         return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, expected 0 to 100", temperature);
+    if (rheo_is_score(c) && temperature != 1)
+        return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, but %s is a score model and has none; expected 1", temperature,
+                         c->recipe.model);
+    if (rheo_is_score(c)) return sample_score(c, n, seed, out, err);
     rheo_status st = RHEO_OK;
     if (!c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->drawer, err);
     return st ? st : rheo_drawer_draw(&c->drawer, n, temperature, seed, out, err);

@@ -1,6 +1,8 @@
 /* Calls about files, and what every caller needs. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "data/dataset.h"
 #include "data/png.h"
 #include "train/checkpoint.h"
 #include "train/run.h"
@@ -14,6 +16,37 @@ rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n,
 {
     const rheo_png_text text = { "Description", about };
     return rheo_png_write_grid(path, images, n, h, w, c, columns, &text, about != NULL, err);
+}
+
+void rheo_to_bytes(const float *x, size_t count, uint8_t *out) { rheo_quantise(x, count, out); }
+
+rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err)
+{
+    return rheo_png_read(path, image, h, w, c, err);
+}
+
+rheo_status rheo_image_of_data(const char *name, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c,
+                               rheo_error *err)
+{
+    rheo_dataset *data = NULL;
+    int k = 0;
+    while (k < RHEO_SPLITS && strcmp(split, rheo_split_name((rheo_split)k))) k++;
+    if (k == RHEO_SPLITS) return rheo_fail(err, RHEO_EINVAL, "split: found '%.40s', expected train, valid or test", split);
+    rheo_status st = rheo_dataset_open(name, 1u << k, &data, err);
+    if (st) return st;
+    const size_t bytes = (size_t)data->h * data->w * data->c;
+    const rheo_rows *rows = &data->split[k];
+    if (data->kind != RHEO_DATA_IMAGES) st = rheo_fail(err, RHEO_EINVAL, "%s: found vectors, expected images", name);
+    if (!st && index >= rows->count)
+        st = rheo_fail(err, RHEO_EINVAL, "%s: index %u, expected below %u, the images of %s", name, index, rows->count, split);
+    uint8_t *out = st ? NULL : malloc(bytes);
+    if (!st && !out) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st) {
+        memcpy(out, rows->images + index * bytes, bytes);
+        *image = out, *h = data->h, *w = data->w, *c = data->c;
+    }
+    rheo_dataset_close(data);
+    return st;
 }
 
 /* Trained parameters of the recipe's model. */

@@ -67,3 +67,8 @@ rheo_status rheo_npy_read(const char *path, float **x, uint32_t *n, uint32_t *h,
     *n = (uint32_t)npy.dim[0], *h = (uint32_t)npy.dim[1], *w = (uint32_t)npy.dim[2], *c = (uint32_t)npy.dim[3];
     return RHEO_OK;
 }
+
+rheo_status rheo_npy_write(const char *path, const float *x, uint32_t n, uint32_t h, uint32_t w, uint32_t c, rheo_error *err)
+{
+    return rheo_npy_save(path, 4, (const uint64_t[]){ n, h, w, c }, x, err);
+}

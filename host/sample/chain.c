@@ -46,9 +46,8 @@ static bool declare(rheo_chain *c)
     return c->x >= 0 && c->labels >= 0 && c->sigma >= 0 && c->eta >= 0 && c->noise >= 0 && c->seed >= 0 && c->step >= 0 && c->first >= 0;
 }
 
-static rheo_status write_levels(rheo_chain *c, rheo_error *err)
+static rheo_status write_levels(rheo_chain *c, const rheo_annealing *a, rheo_error *err)
 {
-    const rheo_annealing *a = &c->annealing;
     const double last = a->sigma[a->levels - 1];
     float *sigma = malloc(3 * (size_t)a->levels * sizeof *sigma), *eta = sigma + a->levels, *noise = eta + a->levels;
     if (!sigma) return rheo_fail(err, RHEO_ENOMEM, "chain: out of memory");
@@ -191,7 +190,7 @@ rheo_status rheo_chain_create(rheo_state *state, rheo_shape shape, rheo_chain_ki
 {
     rheo_chain c = { .state = state, .shape = shape, .annealing = *annealing, .kind = kind };
     rheo_status st = declare(&c) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "chain: out of memory");
-    if (!st) st = write_levels(&c, err);
+    if (!st) st = write_levels(&c, annealing, err);
     c.annealing.sigma = NULL; /* lent for this call only */
     if (!st) st = compile(&c, START, score, ctx, options, &c.start, err);
     if (!st) st = compile(&c, ADVANCE, score, ctx, options, &c.advance, err);
@@ -202,6 +201,17 @@ rheo_status rheo_chain_create(rheo_state *state, rheo_shape shape, rheo_chain_ki
     else
         *out = c;
     return st;
+}
+
+rheo_status rheo_chain_tune(rheo_chain *c, const rheo_annealing *annealing, int first_level, rheo_error *err)
+{
+    const int levels = c->annealing.levels;
+    if (annealing->levels != levels || first_level < 0 || first_level >= levels)
+        return rheo_fail(err, RHEO_EINVAL, "chain: found %d levels from %d on, expected %d", annealing->levels, first_level, levels);
+    c->annealing = *annealing;
+    c->annealing.sigma = NULL;
+    c->first_level = first_level;
+    return write_levels(c, annealing, err);
 }
 
 void rheo_chain_free(rheo_chain *c)
@@ -239,12 +249,33 @@ static rheo_status begin(rheo_chain *c, uint64_t seed, uint32_t first, const flo
     return finish(c, st, err);
 }
 
-static rheo_status run_level(rheo_chain *c, int level, uint32_t *labels, rheo_error *err)
+/* One step, with the device at most two behind: it always has one to go on with, and what the watch is told is true. */
+static rheo_status follow(rheo_chain *c, cl_event *mark, rheo_error *err)
 {
+    rheo_device *dev = rheo_state_device(c->state);
+    rheo_status st = dev ? rheo_wait(dev, mark, err) : RHEO_OK;
+    if (!st) st = rheo_plan_run(c->advance, err);
+    return !st && dev ? rheo_mark(dev, mark, err) : st;
+}
+
+static rheo_status ask(rheo_chain_watch watch, void *user, int level, int step, rheo_error *err)
+{
+    if (!watch || watch(user, level, step)) return RHEO_OK;
+    return rheo_fail(err, RHEO_ESTOPPED, "stopped after step %d of noise level %d", step, level + 1);
+}
+
+static rheo_status run_level(rheo_chain *c, int level, uint32_t *labels, rheo_chain_watch watch, void *user, rheo_error *err)
+{
+    rheo_device *dev = rheo_state_device(c->state);
+    cl_event marks[2] = { NULL, NULL };
     for (int64_t i = 0; i < c->shape.n; i++) labels[i] = (uint32_t)level;
     rheo_status st = rheo_state_write(c->state, c->labels, 0, c->shape.n, labels, err);
     if (!st && c->paste) st = rheo_plan_run(c->paste, err);
-    for (int t = 0; t < c->annealing.steps && !st; t++) st = rheo_plan_run(c->advance, err);
+    for (int t = 0; t < c->annealing.steps && !st; t++) {
+        st = watch ? follow(c, &marks[t % 2], err) : rheo_plan_run(c->advance, err);
+        if (!st) st = ask(watch, user, level, t + 1, err);
+    }
+    for (int k = 0; k < 2 && dev; k++) rheo_wait(dev, &marks[k], NULL);
     return finish(c, st, err);
 }
 
@@ -254,11 +285,9 @@ rheo_status rheo_chain_run(rheo_chain *c, uint64_t seed, uint32_t first, const f
     uint32_t *labels = malloc((size_t)c->shape.n * sizeof *labels);
     if (!labels) return rheo_fail(err, RHEO_ENOMEM, "chain: out of memory");
     rheo_status st = begin(c, seed, first, x0, err);
-    for (int level = 0; level < c->annealing.levels && !st; level++) {
-        st = run_level(c, level, labels, err);
-        if (!st && watch && !watch(user, level + 1)) st = rheo_fail(err, RHEO_ESTOPPED, "stopped after %d noise levels", level + 1);
-    }
-    if (!st && c->denoise) st = finish(c, rheo_plan_run(c->denoise, err), err);
+    if (!st) st = ask(watch, user, c->first_level, 0, err);
+    for (int level = c->first_level; level < c->annealing.levels && !st; level++) st = run_level(c, level, labels, watch, user, err);
+    if (!st && c->denoise && c->annealing.denoise) st = finish(c, rheo_plan_run(c->denoise, err), err);
     free(labels);
     return st;
 }

@@ -148,6 +148,7 @@ typedef struct rheo_checkpoint_facts {
     const char *model, *data;
     uint32_t h, w, c;
     int vectors;
+    int score;                  /* a score model: sampled by Langevin chains, without a density or a temperature */
     uint64_t parameters, step;
 } rheo_checkpoint_facts;
 void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *out);
@@ -159,10 +160,69 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
  * One dequantisation an image, drawn from (seed, i). RHEO_EINVAL where the model has no likelihood. */
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err);
 
-/* Samples: the inverse of the flow at `temperature` times normals.
+/* Samples: the inverse of the flow at `temperature` times normals; of a score model, its own annealed Langevin chains (rheo_sample_langevin
+ * tells more), with temperature 1.
  *   out      out  [n, h, w, c] bytes; [n, c] floats for vectors
- * Sample i is a function of (seed, i), whatever n is. */
+ * Sample i is a function of (seed, i), whatever n is; of a score model up to the rounding of float32. */
 rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
+
+/* ---- score models ---------------------------------------------------------------------------------------
+ *
+ * Samples of score models are the ends of annealed Langevin chains (Song and Ermon 2019, algorithm 1): from U[0,1) through the noise
+ * levels sigma_1 > ... > sigma_L, at each `steps` times x + eta s(x, sigma_i) + sqrt(2 eta) z with eta = epsilon sigma_i^2 / sigma_L^2;
+ * then, with denoise, x + sigma_L^2 s(x, sigma_L). A step is one evaluation of the network: whole draws take minutes. */
+
+typedef struct rheo_langevin_progress {
+    uint64_t step, steps;       /* done, and to be done, over all batches */
+    int level, levels;          /* of the present batch, from 1 */
+    uint32_t samples;           /* finished */
+    double seconds;
+    double seconds_left;        /* an estimate; NAN before there is one */
+} rheo_langevin_progress;
+
+typedef struct rheo_langevin_options {
+    uint32_t n;                 /* samples */
+    uint64_t seed;
+    const char *method;         /* "annealed" (NULL too), or "langevin": the last level only (by default with 1000 steps of eta 2e-5) */
+    int64_t steps;              /* a level; 0: the model's own */
+    double epsilon;             /* eta of the last level; 0: the model's own */
+    const char *step_convention;        /* of epsilon: "eta", or "alpha" (eta is half of it, as papers print it); NULL: the model's own */
+    const char *denoise;        /* "on" or "off"; NULL: the model's own */
+    int data_init;              /* not 0: chains begin at training data + sigma z, sigma of the first level */
+    const char *snapshots;      /* NULL, or a PNG file to write (images only): a row a chain, 10 at most; at most 12 columns: the start, then
+                                 * states at even distances, after whole levels where there are several; the last is the sample */
+    void (*progress)(void *user, const rheo_langevin_progress *now);    /* about twice a second; NULL: silence */
+    void *user;
+    const volatile int *stop;   /* not 0: end soon with RHEO_ESTOPPED; NULL: never */
+} rheo_langevin_options;
+void rheo_langevin_defaults(rheo_langevin_options *options);    /* 64 samples, seed 0, all else the model's own */
+
+/* Samples of a score model.
+ *   out      out  [n, h, w, c] floats, images clamped to 0 .. 1; [n, c] for vectors
+ * Sample i is a function of (seed, i) up to rounding. Memory kept until the checkpoint is closed grows with each other batch size.
+ * Errors: RHEO_EINVAL for a flow or names the option; RHEO_ENONFINITE where chains diverged; RHEO_ESTOPPED after *stop, out is then
+ * unspecified. */
+rheo_status rheo_sample_langevin(rheo_checkpoint *c, const rheo_langevin_options *options, float *out, rheo_error *err);
+
+typedef struct rheo_inpaint_options {
+    const char *variant;        /* "v1" (NULL too): known pixels get one draw of noise a level, after each step; "v2": one a step, before it */
+    const char *finish;         /* "noisy": known pixels keep the last level's noise; "restore" (NULL too): they end as they were given */
+} rheo_inpaint_options;
+
+/* Completions of one image (algorithm 2 there): n chains whose known pixels follow the image, blurred by each level's noise.
+ *   image    in   [h, w, c] bytes in the model's shape
+ *   mask     in   [h, w], not 0: known. All or none known is fine
+ *   how      in   NULL: both defaults
+ *   out      out  [n, h, w, c] floats from 0 to 1; with "restore" known pixels are image / 255 exactly
+ * Errors: as rheo_sample_langevin's; RHEO_EINVAL for models of vectors. */
+rheo_status rheo_inpaint(rheo_checkpoint *c, const uint8_t *image, const uint8_t *mask, const rheo_inpaint_options *how,
+                         const rheo_langevin_options *options, float *out, rheo_error *err);
+
+/* Interpolation: n chains, 2 at least, from one start, each step's noise cos(phi_k) z_p + sin(phi_k) z_q with phi_k = (pi/2) k / (n-1).
+ * Arguments and errors are rheo_sample_langevin's; here samples depend on n, and all n run at once. */
+rheo_status rheo_interpolate(rheo_checkpoint *c, const rheo_langevin_options *options, float *out, rheo_error *err);
+
+/* ---- evaluation ------------------------------------------------------------------------------------------ */
 
 typedef struct rheo_evaluate_options {
     const char *data;           /* NULL: what it was trained on */
@@ -228,6 +288,9 @@ rheo_status rheo_quality_measure(const float *x, uint32_t n, uint32_t h, uint32_
 /* Reads an .npy array of images [n, h, w, c] or [n, h, w]: bytes, or floats from 0 to 1. The caller frees *x with rheo_free. */
 rheo_status rheo_npy_read(const char *path, float **x, uint32_t *n, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
 
+/* Writes floats [n, h, w, c] as such an array, whole or not at all. */
+rheo_status rheo_npy_write(const char *path, const float *x, uint32_t n, uint32_t h, uint32_t w, uint32_t c, rheo_error *err);
+
 /* ---- score models in two dimensions ------------------------------------------------------------------------
  *
  * The experiments of Song and Ermon 2019, figures 2 and 3, on the mixture 1/5 N((-5,-5), I) + 4/5 N((5,5), I): a score learned from
@@ -270,6 +333,17 @@ rheo_status rheo_describe(const char *path, char **json, rheo_error *err);
  * `about` is kept in the file as its description; NULL: none. */
 rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
                             const char *about, rheo_error *err);
+
+/* floor(255 x + 1/2) clamped to 0 .. 255; not a number becomes 0. */
+void rheo_to_bytes(const float *x, size_t count, uint8_t *out);
+
+/* Reads a PNG of at most 64 Mi pixels: grey or RGB, palettes become RGB, alpha is dropped, 16 bits become 8. *image [h, w, c], c = 1 or 3;
+ * the caller frees it with rheo_free. Errors: RHEO_EFILE, RHEO_EFORMAT name the file, what was found and what was expected. */
+rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
+
+/* One image of a data set (named as for training), a split and an index in it; *image as above. */
+rheo_status rheo_image_of_data(const char *data, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c,
+                               rheo_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,20 @@
+/* What the calls on an opened checkpoint share. */
+#ifndef RHEO_API_CHECKPOINT_H
+#define RHEO_API_CHECKPOINT_H
+
+#include "sample/draw_score.h"
+#include "train/draw.h"
+#include "train/evaluate.h"
+
+struct rheo_checkpoint {
+    rheo_recipe recipe;
+    rheo_instance in;
+    uint64_t step;
+    rheo_evaluator evaluator;       /* made when first needed */
+    rheo_drawer drawer;
+    rheo_score_drawer chains;
+};
+
+static inline bool rheo_is_score(const rheo_checkpoint *c) { return c->in.model->type == &rheo_model_ncsn; }
+
+#endif

@@ -1,0 +1,82 @@
+/* Samples of score models: from the caller's arguments to jobs of host/sample/draw_score.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/checkpoint.h"
+#include "train/feed.h"
+
+void rheo_langevin_defaults(rheo_langevin_options *options) { *options = (rheo_langevin_options){ .n = 64 }; }
+
+static rheo_status check(const rheo_checkpoint *c, const rheo_langevin_options *o, const char *call, rheo_error *err)
+{
+    if (!rheo_is_score(c))
+        return rheo_fail(err, RHEO_EINVAL, "%s: found a model of kind %s, expected a score model (ncsn)", call, c->recipe.model);
+    if (!o->n) return rheo_fail(err, RHEO_EINVAL, "%s: no samples asked for", call);
+    return RHEO_OK;
+}
+
+static void clamp(float *x, size_t count)
+{
+    for (size_t k = 0; k < count; k++) x[k] = x[k] < 0 ? 0 : x[k] > 1 ? 1 : x[k];
+}
+
+static rheo_status draw(rheo_checkpoint *c, rheo_chain_kind kind, const float *mask, const float *reference, const rheo_langevin_options *o,
+                        float *out, rheo_error *err)
+{
+    rheo_score_job job = { .kind = kind, .options = o, .mask = mask, .reference = reference };
+    rheo_dataset *data = NULL;
+    rheo_status st = rheo_score_schedule_from((const rheo_ncsn *)c->in.model, c->recipe.config, o, &job.schedule, err);
+    if (!st && o->data_init) st = rheo_dataset_open(c->recipe.data, 1u << RHEO_SPLIT_TRAIN, &data, err);
+    if (!st && data) st = rheo_check_data(data, c->recipe.shape, err);
+    if (!st && data) job.data = &data->split[RHEO_SPLIT_TRAIN];
+    if (!st) st = rheo_score_draw(&c->chains, &c->in, &job, out, err);
+    if (!st && c->recipe.shape.bytes) clamp(out, o->n * (size_t)rheo_dims(c->recipe.shape));
+    rheo_dataset_close(data);
+    return st;
+}
+
+rheo_status rheo_sample_langevin(rheo_checkpoint *c, const rheo_langevin_options *o, float *out, rheo_error *err)
+{
+    const rheo_status st = check(c, o, "sample_langevin", err);
+    return st ? st : draw(c, RHEO_CHAIN_FREE, NULL, NULL, o, out, err);
+}
+
+rheo_status rheo_interpolate(rheo_checkpoint *c, const rheo_langevin_options *o, float *out, rheo_error *err)
+{
+    rheo_status st = check(c, o, "interpolate", err);
+    if (!st && o->n < 2) st = rheo_fail(err, RHEO_EINVAL, "interpolate: 1 chain, expected 2 at least");
+    if (!st && o->data_init) st = rheo_fail(err, RHEO_EINVAL, "interpolate: its chains share one uniform start, data_init cannot be had");
+    return st ? st : draw(c, RHEO_CHAIN_INTERPOLATE, NULL, NULL, o, out, err);
+}
+
+/* ---- inpainting ------------------------------------------------------------------------------------------------ */
+
+static rheo_status choose(const char *what, const char *found, const char *first, const char *second, bool *is_second, rheo_error *err)
+{
+    *is_second = found && !strcmp(found, second);
+    if (!found || *is_second || !strcmp(found, first)) return RHEO_OK;
+    return rheo_fail(err, RHEO_EINVAL, "%s: found '%.40s', expected %s or %s", what, found, first, second);
+}
+
+rheo_status rheo_inpaint(rheo_checkpoint *c, const uint8_t *image, const uint8_t *mask, const rheo_inpaint_options *how,
+                         const rheo_langevin_options *o, float *out, rheo_error *err)
+{
+    const size_t dims = (size_t)rheo_dims(c->recipe.shape), channels = (size_t)c->recipe.shape.c;
+    bool second = false, noisy = false;
+    rheo_status st = check(c, o, "inpaint", err);
+    if (!st && !c->recipe.shape.bytes) st = rheo_fail(err, RHEO_EINVAL, "inpaint: found a model of vectors, expected one of images");
+    if (!st && how) st = choose("variant", how->variant, "v1", "v2", &second, err);
+    if (!st && how) st = choose("finish", how->finish, "restore", "noisy", &noisy, err);
+    if (st) return st;
+    float *known = malloc(2 * dims * sizeof *known), *reference = known + dims;
+    if (!known) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (size_t k = 0; k < dims; k++) {
+        known[k] = mask[k / channels] != 0;
+        reference[k] = (float)image[k] / 255;
+    }
+    st = draw(c, second ? RHEO_CHAIN_KNOWN_V2 : RHEO_CHAIN_KNOWN, known, reference, o, out, err);
+    for (size_t k = 0; !st && !noisy && k < o->n * dims; k++)
+        if (known[k % dims] > 0) out[k] = reference[k % dims];
+    free(known);
+    return st;
+}
