@@ -82,11 +82,12 @@ typedef struct watched {
     rheo_error *err;
 } watched;
 
-static bool watch(void *user, int levels_done)
+static bool watch(void *user, int level, int step)
 {
     const watched *w = user;
+    if (!w->numbers || step < w->chain->annealing.steps) return true;
     if (rheo_chain_read(w->chain, w->x, w->err)) return false;
-    if (w->numbers) w->numbers[levels_done - 1] = fraction_number(&level_fractions[levels_done - 1], w->x, w->n, 0.0005);
+    w->numbers[level] = fraction_number(&level_fractions[level], w->x, w->n, 0.0005);
     return true;
 }
 
