@@ -13,7 +13,7 @@ static rheo_status interpolate(rheo_checkpoint *c, rheo_langevin_options *o, con
     float *x = malloc(count * sizeof *x);
     unsigned char *bytes = malloc(count);
     rheo_status st = x && bytes ? RHEO_OK : (err->status = RHEO_ENOMEM);
-    if (!st && f.vectors) {
+    if (!st && f.score && f.vectors) {
         st = err->status = RHEO_EINVAL;
         snprintf(err->text, sizeof err->text, "found a model of vectors, expected one of images");
     }
