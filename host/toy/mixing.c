@@ -91,7 +91,8 @@ static bool watch(void *user, int level, int step)
     return true;
 }
 
-static rheo_status run(rheo_device *dev, const rheo_annealing *a, uint64_t seed, uint32_t n, const float *x0, float *x,
+/* Chains first .. first + n - 1 of the seed: methods must not share their noise. */
+static rheo_status run(rheo_device *dev, const rheo_annealing *a, uint64_t seed, uint32_t first, uint32_t n, const float *x0, float *x,
                        rheo_toy_number *levels, rheo_error *err)
 {
     const rheo_plan_options usual = { .rules = rheo_rules };
@@ -100,7 +101,7 @@ static rheo_status run(rheo_device *dev, const rheo_annealing *a, uint64_t seed,
     watched w = { &chain, x, n, levels, err };
     rheo_status st = state ? rheo_state_bind(state, dev, err) : rheo_fail(err, RHEO_ENOMEM, "toy: out of memory");
     if (!st) st = rheo_chain_create(state, RHEO_SHAPE(n, 1, 1, 2), RHEO_CHAIN_FREE, a, rheo_mixture_score_nodes, NULL, &usual, &chain, err);
-    if (!st) st = rheo_chain_run(&chain, seed, 0, x0, watch, &w, err);
+    if (!st) st = rheo_chain_run(&chain, seed, first, x0, watch, &w, err);
     if (!st) st = rheo_chain_read(&chain, x, err);
     rheo_chain_free(&chain);
     rheo_state_destroy(state);
@@ -133,8 +134,8 @@ rheo_status rheo_toy_mixing(const char *device, uint32_t n, uint64_t seed, float
     rheo_ladder(20, 1, LEVELS, true, deviation);
     draw_start(seed, n, x0);
     rheo_toy_points(rheo_toy_find(RHEO_MIXTURE_NAME), seed, 0, n, x);
-    st = run(dev, &langevin, seed, n, x0, x + all, NULL, err);
-    if (!st) st = run(dev, &annealed, seed, n, x0, x + 2 * all, levels, err);
+    st = run(dev, &langevin, seed, 0, n, x0, x + all, NULL, err);
+    if (!st) st = run(dev, &annealed, seed, n, n, x0, x + 2 * all, levels, err);
     for (int k = 0; k < RHEO_TOY_METHODS && !st; k++) {
         numbers[k] = fraction_number(&fractions[k], x + k * all, n, 0);
         levels[LEVELS + k] = variance_number(&variances[k], x + k * all, n);
