@@ -10,7 +10,7 @@
 #define DY_MAX 57344        // of dy,
 #define CHUNK_MAX 256       // and positions
 #define SMALL 4             // rows of the tile that ends a block
-#define SLACK (ROWS + COLS) // tiles at a block's end read beyond it what is not stored
+#define SLACK (2 * COLS)    // tiles at a block's end read beyond it what is not stored; whole vectors, as arrays are of them
 #define GAPS (32 * VEC)     // a vector after each panel of x
 
 // to[r O + :] = sum over q < n of a[at_a[q] + r] b[at_b[q] + :], or more of it; without `to`, tile[r, :] = that.
@@ -97,7 +97,7 @@ NOINLINE static void pack_x(float *to, int panel, int apart, const global float 
             }
             clear_row(row, left * panel);
             if (panel == x_c) copy_row(row + left * panel, from, (right - left) * panel);
-            else if (c + up <= x_c) {
+            else if (c + up <= width) {
                 const global float *at = from + c;
                 for (int v = left; v < right; ++v, at += x_c)
                     for (int k = 0; k < up; k += VEC) STORE(LOAD_GLOBAL(at + k), row + v * panel + k);
