@@ -113,15 +113,19 @@ int tool_toy(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "toy",
+        .operands = "ncsn",
+        .min_operands = 1,
+        .max_operands = 1,
         .options = options,
         .summary = "Repeats figures 2 and 3 of Song and Ermon 2019 on a mixture of two Gaussians: a score learned from samples is wrong "
                    "where there are few, and Langevin dynamics needs annealing to find the modes' weights. Prints measured beside "
                    "expected numbers, and fails where one is outside its bounds. Pictures are drawn by gnuplot, where it is installed."
-                   "\vExample: rheo toy --out toy",
+                   "\vExample: rheo toy ncsn --out toy",
     };
     rheo_error err = RHEO_ERROR_INIT;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    if (strcmp(argv[0], "ncsn")) return tool_misused("toy", "found '%.40s', expected ncsn", argv[0]);
     if (!out) return tool_misused("toy", "expected --out DIR");
     toy t = { .n = (uint32_t)n, .x = malloc((size_t)n * RHEO_TOY_METHODS * 2 * sizeof *t.x) };
     if (!t.x)
