@@ -60,6 +60,7 @@ rheo_value rheo_apply(rheo_graph *g, const rheo_op *op, int n_in, const rheo_val
 
 /* Reads count(shape) elements of a storage from `offset` on. */
 rheo_value rheo_window(rheo_graph *g, int storage, int64_t offset, rheo_shape shape);
+static inline rheo_value rheo_whole(rheo_graph *g, int storage, rheo_shape shape) { return rheo_window(g, storage, 0, shape); }
 /* The same elements under another shape; no copy. */
 rheo_value rheo_reshape(rheo_graph *g, rheo_value x, rheo_shape shape);
 /* x, not to be evaluated before all of `after` are; no copy. Opens what a region starts with. */

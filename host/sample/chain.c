@@ -33,9 +33,6 @@ static bool declare(rheo_chain *c)
     c->sigma = float_storage(c, "chain.sigma", levels);
     c->eta = float_storage(c, "chain.eta", levels);
     c->noise = float_storage(c, "chain.noise", levels);
-    c->seed = rheo_storage_add(c->state, "chain.seed", RHEO_U32, 2);
-    c->step = rheo_storage_add(c->state, "chain.step", RHEO_U32, 1);
-    c->first = rheo_storage_add(c->state, "chain.first", RHEO_U32, 1);
     c->mask = c->reference = c->known = -1;
     if (has_known(c->kind)) {
         c->mask = float_storage(c, "chain.mask", one_sample(c));
@@ -43,7 +40,7 @@ static bool declare(rheo_chain *c)
         c->known = float_storage(c, "chain.known", all);
         if (c->mask < 0 || c->reference < 0 || c->known < 0) return false;
     }
-    return c->x >= 0 && c->labels >= 0 && c->sigma >= 0 && c->eta >= 0 && c->noise >= 0 && c->seed >= 0 && c->step >= 0 && c->first >= 0;
+    return c->x >= 0 && c->labels >= 0 && c->sigma >= 0 && c->eta >= 0 && c->noise >= 0;
 }
 
 static rheo_status write_levels(rheo_chain *c, const rheo_annealing *a, rheo_error *err)
@@ -60,55 +57,45 @@ static rheo_status write_levels(rheo_chain *c, const rheo_annealing *a, rheo_err
     rheo_status st = rheo_state_write(c->state, c->sigma, 0, a->levels, sigma, err);
     if (!st) st = rheo_state_write(c->state, c->eta, 0, a->levels, eta, err);
     if (!st) st = rheo_state_write(c->state, c->noise, 0, a->levels, noise, err);
-    rheo_device *dev = rheo_state_device(c->state);
-    const rheo_status waited = dev ? rheo_finish(dev, err) : RHEO_OK;
     free(sigma);
-    return st ? st : waited;
+    return st;
 }
 
 /* ---- plans ------------------------------------------------------------------------------------------------- */
 
-static rheo_value whole(rheo_graph *g, int storage, rheo_shape shape)
+static rheo_value mask_of(rheo_graph *g, const rheo_chain *c)
 {
-    return rheo_window(g, storage, 0, shape);
-}
-
-static rheo_value key_of(rheo_graph *g, const rheo_chain *c)
-{
-    const rheo_value parts[3] = { whole(g, c->seed, rheo_vector(2)), whole(g, c->step, rheo_vector(1)),
-                                  whole(g, c->first, rheo_vector(1)) };
-    return rheo_concat(g, 3, 3, parts);
+    return rheo_whole(g, c->mask, RHEO_SHAPE(1, c->shape.h, c->shape.w, c->shape.c));
 }
 
 static rheo_value of_level(rheo_graph *g, const rheo_chain *c, int table)
 {
-    return rheo_gather(g, whole(g, table, rheo_vector(c->annealing.levels)), whole(g, c->labels, rheo_vector(1)), 3);
+    return rheo_gather(g, rheo_whole(g, table, rheo_vector(c->annealing.levels)), rheo_whole(g, c->labels, rheo_vector(1)), 3);
 }
 
 static void build_start(rheo_graph *g, const rheo_chain *c)
 {
     const bool shared = c->kind == RHEO_CHAIN_INTERPOLATE;
     const rheo_shape drawn = RHEO_SHAPE(shared ? 1 : c->shape.n, c->shape.h, c->shape.w, c->shape.c);
-    const rheo_value x = rheo_uniform(g, key_of(g, c), drawn, RHEO_FOR_START, 0);
-    rheo_assign(g, whole(g, c->x, c->shape), shared ? rheo_broadcast(g, x, c->shape) : x);
+    const rheo_value x = rheo_uniform(g, rheo_key_value(g, &c->key), drawn, RHEO_FOR_START, 0);
+    rheo_assign(g, rheo_whole(g, c->x, c->shape), shared ? rheo_broadcast(g, x, c->shape) : x);
 }
 
 /* y = reference + sigma z', and x where the mask is set. */
 static rheo_value paste(rheo_graph *g, const rheo_chain *c, rheo_value *x)
 {
-    const rheo_value mask = whole(g, c->mask, RHEO_SHAPE(1, c->shape.h, c->shape.w, c->shape.c));
-    const rheo_value z = rheo_normal(g, key_of(g, c), c->shape, RHEO_FOR_INPAINT, 0);
-    const rheo_value y = rheo_add(g, whole(g, c->reference, c->shape), rheo_mul(g, z, of_level(g, c, c->sigma)));
-    *x = rheo_select(g, mask, y, *x);
+    const rheo_value z = rheo_normal(g, rheo_key_value(g, &c->key), c->shape, RHEO_FOR_INPAINT, 0);
+    const rheo_value y = rheo_add(g, rheo_whole(g, c->reference, c->shape), rheo_mul(g, z, of_level(g, c, c->sigma)));
+    *x = rheo_select(g, mask_of(g, c), y, *x);
     return y;
 }
 
 static void build_paste(rheo_graph *g, const rheo_chain *c)
 {
-    rheo_value x = whole(g, c->x, c->shape);
+    rheo_value x = rheo_whole(g, c->x, c->shape);
     const rheo_value y = paste(g, c, &x);
-    rheo_assign(g, whole(g, c->known, c->shape), y);
-    rheo_assign(g, whole(g, c->x, c->shape), x);
+    rheo_assign(g, rheo_whole(g, c->known, c->shape), y);
+    rheo_assign(g, rheo_whole(g, c->x, c->shape), x);
 }
 
 /* cos phi_k z_p + sin phi_k z_q with the same z_p and z_q for all chains k. */
@@ -123,7 +110,7 @@ static rheo_value turning_noise(rheo_graph *g, const rheo_chain *c)
         turn[k] = (float)cos(phi);
         turn[n + k] = (float)sin(phi);
     }
-    const rheo_value key = key_of(g, c);
+    const rheo_value key = rheo_key_value(g, &c->key);
     const rheo_value p = rheo_mul(g, rheo_table_f32(g, each, turn), rheo_normal(g, key, one, RHEO_FOR_LANGEVIN_NOISE, 0));
     const rheo_value q = rheo_mul(g, rheo_table_f32(g, each, turn + n), rheo_normal(g, key, one, RHEO_FOR_LANGEVIN_NOISE, 1));
     free(turn);
@@ -132,30 +119,30 @@ static rheo_value turning_noise(rheo_graph *g, const rheo_chain *c)
 
 static void build_advance(rheo_graph *g, const rheo_chain *c, rheo_score_builder score, void *ctx)
 {
-    const rheo_value eta = of_level(g, c, c->eta), noise = of_level(g, c, c->noise), step = whole(g, c->step, rheo_vector(1));
-    rheo_value x = whole(g, c->x, c->shape), mask = RHEO_NONE, known = RHEO_NONE;
+    const rheo_value eta = of_level(g, c, c->eta), noise = of_level(g, c, c->noise), step = rheo_whole(g, c->key.step, rheo_vector(1));
+    rheo_value x = rheo_whole(g, c->x, c->shape), mask = RHEO_NONE, known = RHEO_NONE;
     if (c->kind == RHEO_CHAIN_KNOWN_V2) paste(g, c, &x);
     if (c->kind == RHEO_CHAIN_KNOWN) {
-        mask = whole(g, c->mask, RHEO_SHAPE(1, c->shape.h, c->shape.w, c->shape.c));
-        known = whole(g, c->known, c->shape);
+        mask = mask_of(g, c);
+        known = rheo_whole(g, c->known, c->shape);
     }
-    const rheo_value s = score(g, ctx, x, whole(g, c->labels, rheo_vector(c->shape.n)), of_level(g, c, c->sigma));
+    const rheo_value s = score(g, ctx, x, rheo_whole(g, c->labels, rheo_vector(c->shape.n)), of_level(g, c, c->sigma));
     if (c->kind == RHEO_CHAIN_INTERPOLATE)
         x = rheo_add(g, x, rheo_add(g, rheo_mul(g, eta, s), rheo_mul(g, noise, turning_noise(g, c))));
     else
-        x = rheo_langevin(g, x, s, eta, noise, mask, known, key_of(g, c), RHEO_FOR_LANGEVIN_NOISE, 0);
-    rheo_assign(g, whole(g, c->x, c->shape), x);
+        x = rheo_langevin(g, x, s, eta, noise, mask, known, rheo_key_value(g, &c->key), RHEO_FOR_LANGEVIN_NOISE, 0);
+    rheo_assign(g, rheo_whole(g, c->x, c->shape), x);
     rheo_assign(g, step, rheo_add_u32(g, step, 1));
 }
 
 static void build_denoise(rheo_graph *g, const rheo_chain *c, rheo_score_builder score, void *ctx)
 {
-    const rheo_value x = whole(g, c->x, c->shape), sigma = of_level(g, c, c->sigma);
-    const rheo_value s = score(g, ctx, x, whole(g, c->labels, rheo_vector(c->shape.n)), sigma);
+    const rheo_value x = rheo_whole(g, c->x, c->shape), sigma = of_level(g, c, c->sigma);
+    const rheo_value s = score(g, ctx, x, rheo_whole(g, c->labels, rheo_vector(c->shape.n)), sigma);
     rheo_value y = rheo_add(g, x, rheo_mul(g, rheo_square(g, sigma), s));
     if (c->kind == RHEO_CHAIN_KNOWN)
-        y = rheo_select(g, whole(g, c->mask, RHEO_SHAPE(1, c->shape.h, c->shape.w, c->shape.c)), whole(g, c->known, c->shape), y);
-    rheo_assign(g, whole(g, c->x, c->shape), y);
+        y = rheo_select(g, mask_of(g, c), rheo_whole(g, c->known, c->shape), y);
+    rheo_assign(g, rheo_whole(g, c->x, c->shape), y);
 }
 
 typedef enum plan_kind { START, PASTE, ADVANCE, DENOISE } plan_kind;
@@ -189,7 +176,7 @@ rheo_status rheo_chain_create(rheo_state *state, rheo_shape shape, rheo_chain_ki
                               rheo_score_builder score, void *ctx, const rheo_plan_options *options, rheo_chain *out, rheo_error *err)
 {
     rheo_chain c = { .state = state, .shape = shape, .annealing = *annealing, .kind = kind };
-    rheo_status st = declare(&c) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "chain: out of memory");
+    rheo_status st = declare(&c) ? rheo_key_declare(state, &c.key, err) : rheo_fail(err, RHEO_ENOMEM, "chain: out of memory");
     if (!st) st = write_levels(&c, annealing, err);
     c.annealing.sigma = NULL; /* lent for this call only */
     if (!st) st = compile(&c, START, score, ctx, options, &c.start, err);
@@ -234,19 +221,15 @@ static rheo_status finish(rheo_chain *c, rheo_status st, rheo_error *err)
 
 rheo_status rheo_chain_set_known(rheo_chain *c, const float *mask, const float *reference, rheo_error *err)
 {
-    rheo_status st = rheo_state_write(c->state, c->mask, 0, one_sample(c), mask, err);
-    if (!st) st = rheo_state_write(c->state, c->reference, 0, rheo_count(c->shape), reference, err);
-    return finish(c, st, err);
+    const rheo_status st = rheo_state_write(c->state, c->mask, 0, one_sample(c), mask, err);
+    return st ? st : rheo_state_write(c->state, c->reference, 0, rheo_count(c->shape), reference, err);
 }
 
 static rheo_status begin(rheo_chain *c, uint64_t seed, uint32_t first, const float *x0, rheo_error *err)
 {
-    const uint32_t words[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) }, zero = 0;
-    rheo_status st = rheo_state_write(c->state, c->seed, 0, 2, words, err);
-    if (!st) st = rheo_state_write(c->state, c->first, 0, 1, &first, err);
-    if (!st) st = rheo_state_write(c->state, c->step, 0, 1, &zero, err);
-    if (!st) st = x0 ? rheo_state_write(c->state, c->x, 0, rheo_count(c->shape), x0, err) : rheo_plan_run(c->start, err);
-    return finish(c, st, err);
+    const rheo_status st = rheo_key_write(c->state, &c->key, seed, 0, first, err);
+    if (st) return st;
+    return x0 ? rheo_state_write(c->state, c->x, 0, rheo_count(c->shape), x0, err) : rheo_plan_run(c->start, err);
 }
 
 /* One step, with the device at most two behind: it always has one to go on with, and what the watch is told is true. */

@@ -4,6 +4,7 @@
 #define RHEO_SAMPLE_CHAIN_H
 
 #include "graph/plan.h"
+#include "op/key.h"
 
 /* The noise levels a chain goes through, and its steps: at each level `steps` of x + eta s + sqrt(2 eta) z with
  * eta = epsilon sigma^2 / sigma_last^2; then, with denoise, x + sigma_last^2 s. One level is plain Langevin dynamics. */
@@ -33,7 +34,7 @@ typedef struct rheo_chain {
     int x; /* storages: the chains; */
     int labels, sigma, eta, noise;
     int mask, reference, known; /* [H,W,C] and twice [N,H,W,C]; -1 unless known pixels are */
-    int seed, step, first;
+    rheo_key key;
     int first_level; /* where chains begin: 0, or as rheo_chain_tune says */
     rheo_plan *start, *paste, *advance, *denoise;
 } rheo_chain;

@@ -4,6 +4,7 @@
 
 #include "data/dataset.h"
 #include "graph/plan.h"
+#include "op/key.h"
 #include "train/recipe.h"
 
 typedef struct rheo_instance {
@@ -38,14 +39,6 @@ static inline int64_t rheo_dims(rheo_data_shape s) { return s.h * s.w * s.c; }
 double rheo_unit(const rheo_model *m);
 const char *rheo_unit_name(const rheo_model *m);
 
-/* Reads a window of a whole storage as `shape`. */
-static inline rheo_value rheo_whole(rheo_graph *g, int storage, rheo_shape shape) { return rheo_window(g, storage, 0, shape); }
 static inline rheo_shape rheo_batch_shape(rheo_data_shape s, int64_t n) { return RHEO_SHAPE(n, s.h, s.w, s.c); }
-
-/* The random nodes' key: the seed and step of storages, the first sample's index (each u32: [2], [1], [1]). */
-typedef struct rheo_key { int seed, step, first; } rheo_key;
-rheo_status rheo_key_declare(rheo_state *s, rheo_key *out, rheo_error *err);
-rheo_status rheo_key_write(rheo_state *s, const rheo_key *k, uint64_t seed, uint32_t step, uint32_t first, rheo_error *err);
-rheo_value rheo_key_value(rheo_graph *g, const rheo_key *k);
 
 #endif
