@@ -165,9 +165,9 @@ Test(quality, components_of_fashion_mnist)
     cr_expect_float_eq(pca.total, 68.2174, 1e-4, "%f", pca.total);
     cr_expect_float_eq(pca.variance[0], 19.8098, 1e-4, "%f", pca.variance[0]);
     cr_expect_float_eq(pca.variance[63], 0.07931, 1e-5, "%f", pca.variance[63]);
-    ASSERT_OK(rheo_pca_project(&pca, (rheo_points){ n, d, all }, false, f, &err));
+    ASSERT_OK(rheo_pca_project(&pca, (rheo_points){ n, d, all }, f, NULL, &err));
     ASSERT_OK(rheo_moments_of((rheo_points){ n, 64, f }, &train, &err));
-    ASSERT_OK(rheo_pca_project(&pca, (rheo_points){ 10000, d, t }, false, f, &err));
+    ASSERT_OK(rheo_pca_project(&pca, (rheo_points){ 10000, d, t }, f, NULL, &err));
     ASSERT_OK(rheo_moments_of((rheo_points){ 10000, 64, f }, &test, &err));
     ASSERT_OK(rheo_frechet(&test, &train, &value, &err));
     cr_expect_float_eq(value, 0.04025, 0.0005, "%f", value);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/checkpoint.h"
+#include "data/png.h"
 #include "train/feed.h"
 
 void rheo_langevin_defaults(rheo_langevin_options *options) { *options = (rheo_langevin_options){ .n = 64 }; }
@@ -70,10 +71,8 @@ rheo_status rheo_inpaint(rheo_checkpoint *c, const uint8_t *image, const uint8_t
     if (st) return st;
     float *known = malloc(2 * dims * sizeof *known), *reference = known + dims;
     if (!known) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    for (size_t k = 0; k < dims; k++) {
-        known[k] = mask[k / channels] != 0;
-        reference[k] = (float)image[k] / 255;
-    }
+    for (size_t k = 0; k < dims; k++) known[k] = mask[k / channels] != 0;
+    rheo_from_bytes(image, dims, reference);
     st = draw(c, second ? RHEO_CHAIN_KNOWN_V2 : RHEO_CHAIN_KNOWN, known, reference, o, out, err);
     for (size_t k = 0; !st && !noisy && k < o->n * dims; k++)
         if (known[k % dims] > 0) out[k] = reference[k % dims];

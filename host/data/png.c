@@ -108,3 +108,8 @@ void rheo_quantise(const float *x, size_t count, uint8_t *out)
         out[k] = !(v > 0.0f) ? 0 : v >= 255.0f ? 255 : (uint8_t)v;
     }
 }
+
+void rheo_from_bytes(const uint8_t *x, size_t count, float *out)
+{
+    for (size_t i = 0; i < count; i++) out[i] = (float)x[i] / 255;
+}

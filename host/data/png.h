@@ -24,5 +24,7 @@ rheo_status rheo_png_read(const char *path, uint8_t **pixels, uint32_t *h, uint3
 
 /* floor(255 x + 1/2) clamped to 0 .. 255 (score 10.7); not a number becomes 0. */
 void rheo_quantise(const float *x, size_t count, uint8_t *out);
+/* x / 255, which it undoes. */
+void rheo_from_bytes(const uint8_t *x, size_t count, float *out);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
+#include "data/png.h"
 #include "model/ncsn.h"
 #include "sample/ladder.h"
 
@@ -39,7 +40,7 @@ static rheo_status largest_distance(const rheo_rows *rows, int64_t dims, double 
     if (rows->vectors) return rheo_largest_distance(rows->vectors, rows->count, dims, out, err);
     float *x = malloc((size_t)count * sizeof *x + 1);
     if (!x) return rheo_fail(err, RHEO_ENOMEM, "no memory for %u images", rows->count);
-    for (int64_t i = 0; i < count; i++) x[i] = (float)rows->images[i] / 255;
+    rheo_from_bytes(rows->images, (size_t)count, x);
     const rheo_status st = rheo_largest_distance(x, rows->count, dims, out, err);
     free(x);
     return st;

@@ -4,6 +4,9 @@
 #include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/philox.h"
 
 enum { ROWS = 1024 }; /* centred at a time */
 
@@ -92,4 +95,23 @@ void rheo_squared_distances(rheo_points a, const float *a_squares, rheo_points b
         for (int64_t j = 0; j < b.n; j++) out[i * b.n + j] = a_squares[i] + b_squares[j];
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)a.n, (int)b.n, (int)a.d, -2, a.x, (int)a.d, b.x, (int)b.d, 1, out, (int)b.n);
     for (int64_t i = 0; i < a.n * b.n; i++) out[i] = out[i] > 0 ? out[i] : 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+void rheo_sort(float *x, int64_t n) { qsort(x, (size_t)n, sizeof *x, by_size); }
+
+rheo_status rheo_draw_rows(rheo_points p, int64_t count, uint64_t seed, uint32_t round, float *out, rheo_error *err)
+{
+    uint32_t *order = malloc((size_t)p.n * sizeof *order);
+    if (!order) return rheo_fail(err, RHEO_ENOMEM, "quality: out of memory");
+    for (int64_t i = 0; i < p.n; i++) order[i] = (uint32_t)i;
+    rheo_shuffle(order, (uint32_t)p.n, seed, round);
+    for (int64_t i = 0; i < count; i++) memcpy(out + i * p.d, p.x + order[i] * p.d, (size_t)p.d * sizeof *out);
+    free(order);
+    return RHEO_OK;
 }

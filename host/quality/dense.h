@@ -30,4 +30,10 @@ void rheo_row_squares(rheo_points p, float *out);
 /* out[i, j] = |a_i - b_j|^2 from the rows' sums of squares; in float32, so its error is some eps32 of those sums. */
 void rheo_squared_distances(rheo_points a, const float *a_squares, rheo_points b, const float *b_squares, float *out);
 
+/* Smallest first. */
+void rheo_sort(float *x, int64_t n);
+
+/* `count` rows of p into out, drawn without repetition by (seed, round). */
+rheo_status rheo_draw_rows(rheo_points p, int64_t count, uint64_t seed, uint32_t round, float *out, rheo_error *err);
+
 #endif

@@ -2,9 +2,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/philox.h"
 #include "quality/measures.h"
 
 enum { ROWS = 256, MEDIAN_ROWS = 2000 };
@@ -61,44 +59,27 @@ rheo_status rheo_mmd_gaussian(rheo_points a, rheo_points b, double h, double *ou
     return discrepancy(GAUSSIAN, a, b, h, out, err);
 }
 
-/* `size` rows of p, drawn without repetition */
-static void draw_subset(rheo_points p, int64_t size, uint64_t seed, uint32_t round, uint32_t *order, float *out)
-{
-    for (int64_t i = 0; i < p.n; i++) order[i] = (uint32_t)i;
-    rheo_shuffle(order, (uint32_t)p.n, seed, round);
-    for (int64_t i = 0; i < size; i++) memcpy(out + i * p.d, p.x + order[i] * p.d, (size_t)p.d * sizeof *out);
-}
-
 rheo_status rheo_mmd_polynomial(rheo_points a, rheo_points b, int subsets, int64_t size, uint64_t seed, double *mean, double *error,
                                 rheo_error *err)
 {
     if (size > a.n) size = a.n;
     if (size > b.n) size = b.n;
-    const int64_t most = a.n > b.n ? a.n : b.n;
-    uint32_t *order = malloc((size_t)most * sizeof *order);
     float *xa = malloc((size_t)(size * a.d) * sizeof *xa + 1), *xb = malloc((size_t)(size * a.d) * sizeof *xb + 1);
-    rheo_status st = order && xa && xb ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "kernel discrepancy: out of memory");
+    rheo_status st = xa && xb ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "kernel discrepancy: out of memory");
     double sum = 0, squares = 0;
     for (int k = 0; k < subsets && !st; k++) {
         double value = 0;
-        draw_subset(a, size, seed, (uint32_t)(2 * k), order, xa);
-        draw_subset(b, size, seed, (uint32_t)(2 * k + 1), order, xb);
-        st = discrepancy(POLYNOMIAL, (rheo_points){ size, a.d, xa }, (rheo_points){ size, a.d, xb }, 0, &value, err);
+        st = rheo_draw_rows(a, size, seed, (uint32_t)(2 * k), xa, err);
+        if (!st) st = rheo_draw_rows(b, size, seed, (uint32_t)(2 * k + 1), xb, err);
+        if (!st) st = discrepancy(POLYNOMIAL, (rheo_points){ size, a.d, xa }, (rheo_points){ size, a.d, xb }, 0, &value, err);
         sum += value;
         squares += value * value;
     }
     *mean = sum / subsets;
     *error = subsets > 1 ? sqrt(fmax(0, squares / subsets - *mean * *mean) / (subsets - 1)) : 0;
-    free(order);
     free(xa);
     free(xb);
     return st;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
 }
 
 rheo_status rheo_median_distance(rheo_points a, double *out, rheo_error *err)
@@ -117,7 +98,7 @@ rheo_status rheo_median_distance(rheo_points a, double *out, rheo_error *err)
         rheo_squared_distances(p, squares, p, squares, all);
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = i + 1; j < n; j++) all[pairs++] = all[i * n + j]; /* fills from the front, behind what is read */
-        qsort(all, (size_t)pairs, sizeof *all, by_size);
+        rheo_sort(all, pairs);
         *out = sqrt((double)all[pairs / 2]);
     }
     free(squares);

@@ -36,15 +36,7 @@ rheo_status rheo_pca_fit(rheo_points p, int64_t k, rheo_pca *out, rheo_error *er
     return st;
 }
 
-static void scale_columns(const rheo_pca *pca, int64_t n, double *features)
-{
-    for (int64_t i = 0; i < n * pca->k; i++) {
-        const double variance = pca->variance[i % pca->k];
-        features[i] = variance > 0 ? features[i] / sqrt(variance) : 0;
-    }
-}
-
-rheo_status rheo_pca_project(const rheo_pca *pca, rheo_points p, bool whiten, float *out, rheo_error *err)
+rheo_status rheo_pca_project(const rheo_pca *pca, rheo_points p, float *out, float *whitened, rheo_error *err)
 {
     const int64_t d = pca->d, k = pca->k;
     double *rows = malloc((size_t)(ROWS * d) * sizeof *rows), *features = malloc((size_t)(ROWS * k) * sizeof *features);
@@ -54,8 +46,11 @@ rheo_status rheo_pca_project(const rheo_pca *pca, rheo_points p, bool whiten, fl
         for (int64_t i = 0; i < n * d; i++) rows[i] = (double)p.x[first * d + i] - pca->mean[i % d];
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)k, (int)d, 1, rows, (int)d, pca->basis, (int)d, 0, features,
                     (int)k);
-        if (whiten) scale_columns(pca, n, features);
         for (int64_t i = 0; i < n * k; i++) out[first * k + i] = (float)features[i];
+        for (int64_t i = 0; i < n * k && whitened; i++) {
+            const double variance = pca->variance[i % k];
+            whitened[first * k + i] = variance > 0 ? (float)(features[i] / sqrt(variance)) : 0;
+        }
     }
     free(rows);
     free(features);

@@ -3,8 +3,6 @@
 #ifndef RHEO_QUALITY_PCA_H
 #define RHEO_QUALITY_PCA_H
 
-#include <stdbool.h>
-
 #include "quality/dense.h"
 
 typedef struct rheo_pca {
@@ -19,7 +17,7 @@ typedef struct rheo_pca {
 rheo_status rheo_pca_fit(rheo_points p, int64_t k, rheo_pca *out, rheo_error *err);
 void rheo_pca_free(rheo_pca *pca); /* a zeroed one is fine */
 
-/* Rows' coordinates [n, k] along the components, from the mean; whiten: divided by each one's deviation. */
-rheo_status rheo_pca_project(const rheo_pca *pca, rheo_points p, bool whiten, float *out, rheo_error *err);
+/* Rows' coordinates [n, k] along the components, from the mean; and, unless NULL, the same divided by each one's deviation. */
+rheo_status rheo_pca_project(const rheo_pca *pca, rheo_points p, float *out, float *whitened, rheo_error *err);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/philox.h"
 #include "data/png.h"
 
 enum { FEATURES = 64, NEIGHBOURS = 5, DIRECTIONS = 512, SUBSETS = 10, SUBSET_ROWS = 1000, SCALES = 3 };
@@ -13,7 +12,7 @@ float *rheo_pixels_of(const rheo_dataset *data, const rheo_rows *rows, uint32_t 
 {
     const size_t n = (size_t)count * data->h * data->w * data->c;
     float *x = malloc(n * sizeof *x + 1);
-    for (size_t i = 0; x && i < n; i++) x[i] = (float)rows->images[i] / 255;
+    if (x) rheo_from_bytes(rows->images, n, x);
     return x;
 }
 
@@ -48,12 +47,6 @@ static rheo_status nearest_of_both(const rheo_dataset *data, rheo_points p, rheo
     return st;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Nearest distances of samples against those of held-out images, both sorted. */
 static void compare_nearest(const float *sample, const float *test, int64_t n, rheo_quality_values *out)
 {
@@ -74,8 +67,8 @@ static rheo_status find_memorised(const rheo_dataset *data, rheo_points samples,
     if (!st) st = nearest_of_both(data, samples, train, 1, index, of_samples, err);
     if (!st) st = nearest_of_both(data, test, train, 1, index, of_test, err);
     if (!st) {
-        qsort(of_samples, n, sizeof *of_samples, by_size);
-        qsort(of_test, n, sizeof *of_test, by_size);
+        rheo_sort(of_samples, samples.n);
+        rheo_sort(of_test, samples.n);
         compare_nearest(of_samples, of_test, samples.n, &out->samples);
         compare_nearest(of_test, of_test, samples.n, &out->floor);
     }
@@ -113,8 +106,7 @@ static rheo_status compare(const reference *r, rheo_points pixels, rheo_quality_
     rheo_moments moments = { 0 };
     rheo_prdc prdc = { 0 };
     rheo_status st = f && w ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "quality: out of memory");
-    if (!st) st = rheo_pca_project(r->pca, pixels, false, f, err);
-    if (!st) st = rheo_pca_project(r->pca, pixels, true, w, err);
+    if (!st) st = rheo_pca_project(r->pca, pixels, f, w, err);
     if (!st) st = rheo_moments_of(features, &moments, err);
     if (!st) st = rheo_frechet(&moments, r->moments, &out->frechet, err);
     if (!st) st = rheo_prdc_of(r->some, features, NEIGHBOURS, &prdc, err);
@@ -125,18 +117,6 @@ static rheo_status compare(const reference *r, rheo_points pixels, rheo_quality_
     free(f);
     free(w);
     return st;
-}
-
-/* Chosen by the seed, without repetition */
-static rheo_status choose(rheo_points all, int64_t n, uint64_t seed, float *out, rheo_error *err)
-{
-    uint32_t *order = malloc((size_t)all.n * sizeof *order);
-    if (!order) return rheo_fail(err, RHEO_ENOMEM, "quality: out of memory");
-    for (int64_t i = 0; i < all.n; i++) order[i] = (uint32_t)i;
-    rheo_shuffle(order, (uint32_t)all.n, seed, 0);
-    for (int64_t i = 0; i < n; i++) memcpy(out + i * all.d, all.x + order[i] * all.d, (size_t)all.d * sizeof *out);
-    free(order);
-    return RHEO_OK;
 }
 
 static rheo_status compare_both(rheo_points samples, rheo_points test, rheo_points train, uint64_t seed, rheo_quality *out, rheo_error *err)
@@ -153,11 +133,10 @@ static rheo_status compare_both(rheo_points samples, rheo_points test, rheo_poin
     whitened = malloc((size_t)(n * k) * sizeof *whitened);
     if (!all || !some || !features || !whitened) st = rheo_fail(err, RHEO_ENOMEM, "quality: out of memory");
     reference r = { .pca = &pca, .moments = &moments, .some = { n, k, features }, .some_whitened = { n, k, whitened }, .seed = seed };
-    if (!st) st = rheo_pca_project(&pca, train, false, all, err);
+    if (!st) st = rheo_pca_project(&pca, train, all, NULL, err);
     if (!st) st = rheo_moments_of((rheo_points){ train.n, k, all }, &moments, err);
-    if (!st) st = choose(train, n, seed, some, err);
-    if (!st) st = rheo_pca_project(&pca, (rheo_points){ n, train.d, some }, false, features, err);
-    if (!st) st = rheo_pca_project(&pca, (rheo_points){ n, train.d, some }, true, whitened, err);
+    if (!st) st = rheo_draw_rows(train, n, seed, 0, some, err);
+    if (!st) st = rheo_pca_project(&pca, (rheo_points){ n, train.d, some }, features, whitened, err);
     if (!st) st = rheo_median_distance(r.some, &r.h, err);
     if (!st) st = compare(&r, samples, &out->samples, err);
     if (!st) st = compare(&r, test, &out->floor, err);

@@ -27,17 +27,11 @@ static void draw_directions(int first, int n, int64_t d, uint64_t seed, float *t
     }
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* out [n directions, rows], each direction's row sorted */
 static void project(rheo_points p, const float *theta, int n, float *out)
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, (int)p.n, (int)p.d, 1, theta, (int)p.d, p.x, (int)p.d, 0, out, (int)p.n);
-    for (int i = 0; i < n; i++) qsort(out + i * p.n, (size_t)p.n, sizeof *out, by_size);
+    for (int i = 0; i < n; i++) rheo_sort(out + i * p.n, p.n);
 }
 
 rheo_status rheo_sliced_wasserstein(rheo_points a, rheo_points b, int directions, int p, uint64_t seed, double *out, rheo_error *err)
