@@ -118,14 +118,19 @@ static rheo_conv describe(const rheo_node *n)
 static bool conv2d_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    (void)variant, (void)dev;
-    return rheo_is_matrix_product(&c);
+    return rheo_product_offers(&c, variant, dev);
 }
 
 static rheo_status conv2d_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_conv c = describe(n);
     return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
+}
+
+static size_t conv2d_workspace(const rheo_node *n, const rheo_device_facts *dev)
+{
+    const rheo_conv c = describe(n);
+    return rheo_product_workspace(n, &c, dev);
 }
 
 static rheo_cost conv2d_cost(const rheo_node *n)
@@ -154,6 +159,7 @@ const rheo_op rheo_op_conv2d = {
     .variants = rheo_product_variants,
     .offers = conv2d_offers,
     .launch = conv2d_launch,
+    .workspace = conv2d_workspace,
     .cost = conv2d_cost,
     .reference = conv2d_reference,
     RHEO_SAMPLES(samples),

@@ -45,26 +45,26 @@ static rheo_conv describe(const rheo_node *n)
 static bool conv2d_act_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    (void)variant, (void)dev;
-    return rheo_is_matrix_product(&c);
+    return rheo_product_offers(&c, variant, dev);
 }
 
 static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    const rheo_conv c = describe(n);
+    rheo_conv c = describe(n);
     const rheo_affine_attr act = ((const act_attr *)n->attr)->act;
-    if (n->variant) {       /* the product alone, then the rest */
+    if (n->variant == RHEO_PRODUCT_CLBLAST) {       /* the product alone, then the rest */
         const rheo_status st = rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_work(l), err);
         return st ? st : rheo_affine_act_launch(l, n->out[0].shape, act, rheo_work(l), rheo_in(l, 2), rheo_in(l, 3), rheo_out(l, 0), err);
     }
+    c.direct = n->variant == RHEO_PRODUCT_DIRECT;
     const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor, NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
 }
 
 static size_t conv2d_act_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
-    (void)dev;
-    return n->variant ? (size_t)rheo_count(n->out[0].shape) : 0;
+    const rheo_conv c = describe(n);
+    return n->variant == RHEO_PRODUCT_CLBLAST ? (size_t)rheo_count(n->out[0].shape) : rheo_product_workspace(n, &c, dev);
 }
 
 static rheo_cost conv2d_act_cost(const rheo_node *n)

@@ -37,8 +37,7 @@ static rheo_conv describe(const rheo_node *n)
 static bool conv2d_dw_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    (void)variant, (void)dev;
-    return rheo_is_matrix_product(&c);
+    return rheo_product_dw_offers(&c, variant, dev);
 }
 
 static rheo_status conv2d_dw_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)

@@ -64,16 +64,22 @@ static rheo_conv transposed(rheo_conv c)
 static bool conv2d_dx_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
     const rheo_conv c = transposed(describe(n));
-    (void)variant, (void)dev;
-    return !adds(n) && rheo_is_matrix_product(&c);
+    return (variant == RHEO_PRODUCT_DIRECT || !adds(n)) && rheo_product_offers(&c, variant, dev);
 }
 
 static rheo_status conv2d_dx_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    const rheo_conv c = transposed(describe(n));
+    rheo_conv c = transposed(describe(n));
     if (!adds(n)) return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
+    c.direct = n->variant == RHEO_PRODUCT_DIRECT;
     const rheo_epilogue sum = { rheo_in(l, 1), rheo_in(l, 1), -1, 0, rheo_in(l, 2) };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &sum, err);
+}
+
+static size_t conv2d_dx_workspace(const rheo_node *n, const rheo_device_facts *dev)
+{
+    const rheo_conv c = transposed(describe(n));
+    return rheo_product_workspace(n, &c, dev);
 }
 
 static rheo_cost conv2d_dx_cost(const rheo_node *n)
@@ -105,6 +111,7 @@ const rheo_op rheo_op_conv2d_dx = {
     .variants = rheo_product_variants,
     .offers = conv2d_dx_offers,
     .launch = conv2d_dx_launch,
+    .workspace = conv2d_dx_workspace,
     .cost = conv2d_dx_cost,
     .reference = conv2d_dx_reference,
     RHEO_SAMPLES(samples),

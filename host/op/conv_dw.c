@@ -142,8 +142,14 @@ static int64_t parts_of(const rheo_conv *c, const rheo_device_facts *dev)
     return cut_cpu(&f, dev).parts;
 }
 
+bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return !c->direct && rheo_conv_suits_winograd(c, dev);
+}
+
 size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
+    if (rheo_conv_dw_by_winograd(c, dev)) return rheo_conv_dw_winograd_workspace(c, dev);
     const int64_t parts = parts_of(c, dev);
     return parts > 1 ? (size_t)(c->batch * parts * conv_depth(c) * c->o) : 0;
 }
@@ -159,7 +165,7 @@ static rheo_status launch_parts(rheo_launcher *l, const rheo_conv *c, cl_mem x, 
     return launch_dw_cpu(l, &f, &u, x, dy, dw, err);
 }
 
-static rheo_status launch_total(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err)
+rheo_status rheo_conv_launch_total(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err)
 {
     const int64_t n = conv_depth(c) * c->o, width = rheo_launcher_facts(l)->vector_width;
     rheo_grid grid = rheo_grid_items(l, divide_up(n, width) * parts);
@@ -169,7 +175,8 @@ static rheo_status launch_total(rheo_launcher *l, const rheo_conv *c, int64_t pa
 
 rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
+    if (rheo_conv_dw_by_winograd(c, rheo_launcher_facts(l))) return rheo_conv_dw_launch_winograd(l, c, x, dy, dw, err);
     const int64_t parts = parts_of(c, rheo_launcher_facts(l));
     const rheo_status st = launch_parts(l, c, x, dy, parts > 1 ? rheo_work(l) : dw, err);
-    return st || parts == 1 ? st : launch_total(l, c, parts, dw, err);
+    return st || parts == 1 ? st : rheo_conv_launch_total(l, c, parts, dw, err);
 }

@@ -57,6 +57,18 @@ rheo_status rheo_conv_launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem 
 rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                   rheo_error *err);
 
+/* host/op/conv_winograd.c: 3x3 windows between many channels; the workspaces are the launches'. */
+bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev);
+size_t rheo_conv_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
+rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
+                                      rheo_error *err);
+
+size_t rheo_conv_dw_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
+rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);
+
+/* host/op/conv_dw.c: dw, the sum of `parts` of it in the workspace. */
+rheo_status rheo_conv_launch_total(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err);
+
 /* What every kernel takes of a product, from x's height to the reduction's length. */
 #define RHEO_CONV_GEOMETRY(c)                                                                                                              \
     RHEO_INT((c)->h), RHEO_INT((c)->w), RHEO_INT((c)->i), RHEO_INT((c)->o), RHEO_INT((c)->oh), RHEO_INT((c)->ow),                          \

@@ -2,8 +2,9 @@
 
 enum { DEPTH = 256, WEIGHTS = 1 << 16, COLUMNS_MAX = 1024 }; /* of cl/conv2d_columns.cl */
 
-/* COLUMNS: vectors along the columns. THIN: vectors along the reduction, for few columns. SMALL: a product by a small matrix. */
-typedef enum form { SIMT, COLUMNS, THIN, SMALL } form;
+/* COLUMNS: vectors along the columns. THIN: vectors along the reduction, for few columns. SMALL: a product by a small matrix. WINOGRAD:
+ * fewer products. */
+typedef enum form { SIMT, COLUMNS, THIN, SMALL, WINOGRAD } form;
 
 static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
@@ -11,6 +12,7 @@ static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
     const int64_t vec = dev->vector_width;
     const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     if (pointwise && larger(c->i, c->o) <= RHEO_SMALL_MAX) return SMALL;
+    if (!c->direct && rheo_conv_suits_winograd(c, dev)) return WINOGRAD;
     return c->i % vec == 0 && conv_depth(c) >= 4 * vec && c->o <= RHEO_THIN_MAX ? THIN : COLUMNS;
 }
 
@@ -50,6 +52,16 @@ static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, c
                      RHEO_INT(conv_positions(c) * c->y_c));
 }
 
+bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return form_of(c, dev) == WINOGRAD;
+}
+
+size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return form_of(c, dev) == WINOGRAD ? rheo_conv_winograd_workspace(c, dev) : 0;
+}
+
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err)
 {
@@ -57,6 +69,7 @@ rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_
     const form f = form_of(c, rheo_launcher_facts(l));
     if (f == SIMT) return launch_simt(l, c, x, w, y, e, err);
     if (f == SMALL) return rheo_conv_launch_small(l, c, x, w, y, e, err);
+    if (f == WINOGRAD) return rheo_conv_launch_winograd(l, c, x, w, y, e, err);
     if (f == THIN) return rheo_conv_launch_thin(l, c, x, w, y, e, err);
     return launch_columns(l, c, x, w, y, e, err);
 }

@@ -12,6 +12,7 @@ typedef struct rheo_conv {
     int64_t x_c, y_c;        /* channels that a position of x and y has in memory: the first i and o of them take part */
     /* w[tap, i, o] lies at base + tap s_tap + i s_in + o s_out */
     int64_t base, s_tap, s_in, s_out;
+    bool direct;             /* not by Winograd's algorithm */
 } rheo_conv;
 
 typedef struct rheo_epilogue {
@@ -23,10 +24,16 @@ typedef struct rheo_epilogue {
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */
 
-/* One launch, no workspace; epilogue may be NULL. */
+/* Is it launched by Winograd's algorithm? */
+bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev);
+/* The floats that rheo_conv_launch takes as rheo_work. */
+size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
+/* y; epilogue may be NULL. */
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err);
 
+/* The same of dw. */
+bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev);
 /* dw[k, o] = sum over p of patch[p, k] dy[p, o]; strides of w are not read: dw is dense. */
 size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);

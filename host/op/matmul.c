@@ -76,6 +76,12 @@ static size_t matmul_workspace(const rheo_node *n, const rheo_device_facts *dev)
     return is_dw(n) ? rheo_product_dw_workspace(n, &c, dev) : 0;
 }
 
+static bool matmul_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    const rheo_conv c = product_of(n);
+    return is_dw(n) ? rheo_product_dw_offers(&c, variant, dev) : rheo_product_offers(&c, variant, dev);
+}
+
 static rheo_cost matmul_cost(const rheo_node *n)
 {
     const sizes s = sizes_of(n);
@@ -112,7 +118,7 @@ static const rheo_op_sample samples[] = {
 
 /* 16: as conv2d's. */
 const rheo_op rheo_op_matmul = {
-    .name = "matmul", .infer = matmul_infer, .gradient = matmul_gradient, .variants = rheo_product_variants, .launch = matmul_launch,
+    .name = "matmul", .infer = matmul_infer, .gradient = matmul_gradient, .variants = rheo_product_variants, .offers = matmul_offers, .launch = matmul_launch,
     .workspace = matmul_workspace, .cost = matmul_cost, .reference = matmul_reference, RHEO_SAMPLES(samples), .tolerance = 16,
 };
 

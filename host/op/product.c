@@ -4,11 +4,11 @@
 #include <clblast_c.h>
 #endif
 
-enum { OWN, CLBLAST };
 const char *const rheo_product_variants[] = {
-    [OWN] = "own",
+    [RHEO_PRODUCT_OWN] = "own",
+    [RHEO_PRODUCT_DIRECT] = "direct",
 #ifdef RHEO_HAVE_CLBLAST
-    [CLBLAST] = "clblast",
+    [RHEO_PRODUCT_CLBLAST] = "clblast",
 #endif
     NULL,
 };
@@ -59,10 +59,34 @@ static rheo_status call_gemm(rheo_device *dev, const void *data, rheo_error *err
 
 /* ---- launches -------------------------------------------------------------------------------------------------- */
 
+static rheo_conv own_way(const rheo_node *n, const rheo_conv *c)
+{
+    rheo_conv own = *c;
+    own.direct = n->variant == RHEO_PRODUCT_DIRECT;
+    return own;
+}
+
+bool rheo_product_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
+{
+    return variant == RHEO_PRODUCT_DIRECT ? rheo_conv_by_winograd(c, dev) : rheo_is_matrix_product(c);
+}
+
+bool rheo_product_dw_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
+{
+    return variant == RHEO_PRODUCT_DIRECT ? rheo_conv_dw_by_winograd(c, dev) : rheo_is_matrix_product(c);
+}
+
+size_t rheo_product_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const rheo_conv own = own_way(n, c);
+    return n->variant == RHEO_PRODUCT_CLBLAST ? 0 : rheo_conv_workspace(&own, dev);
+}
+
 rheo_status rheo_product_launch(rheo_launcher *l, const rheo_node *n, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, rheo_error *err)
 {
     const gemm g = { false, !dense(c), (size_t)c->batch, (size_t)(c->n * c->oh * c->ow), (size_t)c->o, (size_t)c->i, x, w, y };
-    if (n->variant == OWN) return rheo_conv_launch(l, c, x, w, y, NULL, err);
+    const rheo_conv own = own_way(n, c);
+    if (n->variant != RHEO_PRODUCT_CLBLAST) return rheo_conv_launch(l, &own, x, w, y, NULL, err);
     return rheo_emit_call(l, call_gemm, &g, sizeof g, err);
 }
 
@@ -70,11 +94,13 @@ rheo_status rheo_product_dw_launch(rheo_launcher *l, const rheo_node *n, const r
                                    rheo_error *err)
 {
     const gemm g = { true, false, (size_t)c->batch, (size_t)c->i, (size_t)c->o, (size_t)(c->n * c->oh * c->ow), x, dy, dw };
-    if (n->variant == OWN) return rheo_conv_dw_launch(l, c, x, dy, dw, err);
+    const rheo_conv own = own_way(n, c);
+    if (n->variant != RHEO_PRODUCT_CLBLAST) return rheo_conv_dw_launch(l, &own, x, dy, dw, err);
     return rheo_emit_call(l, call_gemm, &g, sizeof g, err);
 }
 
 size_t rheo_product_dw_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return n->variant == OWN ? rheo_conv_dw_workspace(c, dev) : 0;
+    const rheo_conv own = own_way(n, c);
+    return n->variant == RHEO_PRODUCT_CLBLAST ? 0 : rheo_conv_dw_workspace(&own, dev);
 }
