@@ -62,15 +62,33 @@ kernel void winograd_weights(const global float *w, global float *u, int I, int 
 
 // ---- tiles ----------------------------------------------------------------------------------------------------------------
 
-// Tile t: its image, and its first position there. Tiles of a residue class of rows and columns modulo the dilation follow one
-// another, down x across of them.
-static void place(int t, int down, int across, int dilation, int *n, int *h, int *w)
+// Tiles lie down x across in each residue class of rows and columns modulo the dilation, class by class, image by image.
+typedef struct tiling { int down, across, dilation; } tiling;
+typedef struct spot { int n, row, column, i, j; } spot;     // image, class, tile there
+
+static spot spot_of(int t, tiling g)
 {
-    const int line = t / across, residue = line / down, row = residue / dilation;
-    *n = row / dilation;
-    *h = row % dilation + 2 * dilation * (line % down);
-    *w = residue % dilation + 2 * dilation * (t % across);
+    const int line = t / g.across, residue = line / g.down, row = residue / g.dilation;
+    const spot s = { row / g.dilation, row % g.dilation, residue % g.dilation, line % g.down, t % g.across };
+    return s;
 }
+
+static void step_on(spot *s, tiling g)
+{
+    if (++s->j < g.across) return;
+    s->j = 0;
+    if (++s->i < g.down) return;
+    s->i = 0;
+    if (++s->column < g.dilation) return;
+    s->column = 0;
+    if (++s->row < g.dilation) return;
+    s->row = 0;
+    ++s->n;
+}
+
+// The output's position at a tile's corner.
+static int corner_h(spot s, tiling g) { return s.row + 2 * g.dilation * s.i; }
+static int corner_w(spot s, tiling g) { return s.column + 2 * g.dilation * s.j; }
 
 // from[k] = the line of x's channels at row h + k / side dilation, column w + k % side dilation, or zeros outside.
 static void window(const global float **from, const global float *x, const global float *zeros, int n, int h, int w, int side,
@@ -177,6 +195,7 @@ void conv2d_winograd(const global float *x, const global float *u, const global 
     floatv v_[TRANSFORMED / VEC], m_[16 * TILES * 2];
     float *v = (float *)v_, *m = (float *)m_;
     int at[TILES], h[TILES], w[TILES];
+    const tiling g = { down, across, dilation };
     const int stride = I + GAP, apart = tiles * stride, panels = (O + COLS - 1) / COLS;
     const global float *const zeros = u + panels * 16 * I * COLS;
     const int blocks = (all + tiles - 1) / tiles;
@@ -186,12 +205,13 @@ void conv2d_winograd(const global float *x, const global float *u, const global 
         for (int i = 0; i < I; i += VEC) STORE((floatv)(0.0f), v + r * stride + i);
     for (int t0 = first; t0 < last; t0 += tiles) {
         const int count = min(tiles, last - t0);
-        for (int t = 0; t < count; ++t) {
+        spot s = spot_of(t0, g);
+        for (int t = 0; t < count; ++t, step_on(&s, g)) {
             const global float *from[16];
-            int n;
-            place(t0 + t, down, across, dilation, &n, h + t, w + t);
-            at[t] = (n * OH + h[t]) * OW + w[t];
-            window(from, x, zeros, n, h[t] - pad_h, w[t] - pad_w, 4, dilation, H, W, x_c);
+            h[t] = corner_h(s, g);
+            w[t] = corner_w(s, g);
+            at[t] = (s.n * OH + h[t]) * OW + w[t];
+            window(from, x, zeros, s.n, h[t] - pad_h, w[t] - pad_w, 4, dilation, H, W, x_c);
             transform_x(v + t * stride, apart, from, I);
         }
         for (int panel = 0; panel < panels; ++panel) {

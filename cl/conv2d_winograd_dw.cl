@@ -83,6 +83,7 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
 {
     floatv v_[SIDE / VEC], d_[SIDE / VEC], sums_[SUMS / VEC];
     float *v = (float *)v_, *d = (float *)d_, *sums = (float *)sums_;
+    const tiling g = { down, across, dilation };
     const int part = (int)get_group_id(2), parts = (int)get_num_groups(2);
     const int i0 = (int)get_group_id(0) * i_block, o0 = (int)get_group_id(1) * o_block;
     const int rows = min(i_block, I - i0), columns = min(o_block, O - o0), width = (columns + COLS - 1) / COLS * COLS;
@@ -95,13 +96,13 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
     for (int k = 0; k < 16 * rows * width; k += VEC) STORE((floatv)(0.0f), sums + k);
     for (int t0 = first; t0 < last; t0 += tiles) {
         const int count = min(tiles, last - t0);
-        for (int t = 0; t < count; ++t) {
+        spot s = spot_of(t0, g);
+        for (int t = 0; t < count; ++t, step_on(&s, g)) {
             const global float *from[16];
-            int n, h, w;
-            place(t0 + t, down, across, dilation, &n, &h, &w);
-            window(from, x + i0, zeros, n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
+            const int h = corner_h(s, g), w = corner_w(s, g);
+            window(from, x + i0, zeros, s.n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
             transform_x(v + t * v_row, v_apart, from, rows);
-            window(from, dy + o0, zeros, n, h, w, 2, dilation, OH, OW, O);
+            window(from, dy + o0, zeros, s.n, h, w, 2, dilation, OH, OW, O);
             transform_dy(d + t * d_row, d_apart, from, columns, width);
         }
         for (int p = 0; p < 16; ++p) {
@@ -119,9 +120,9 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
     dw = (parts > 1 ? work + part * 9 * I * O : dw) + i0 * O + o0;
     for (int i = 0; i < rows; ++i) {
         for (int o = 0; o < columns; o += VEC) {
-            floatv g[9];
-            transform_sums(g, sums + i * width + o, rows * width);
-            for (int tap = 0; tap < 9; ++tap) store_part(g[tap], dw + (tap * I + i) * O + o, columns - o);
+            floatv out[9];
+            transform_sums(out, sums + i * width + o, rows * width);
+            for (int tap = 0; tap < 9; ++tap) store_part(out[tap], dw + (tap * I + i) * O + o, columns - o);
         }
     }
 }

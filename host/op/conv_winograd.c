@@ -44,11 +44,11 @@ rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_m
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const tiling t = tiling_of(c, dev);
     const int64_t blocks = divide_up(t.all, t.at_a_time), spans = smaller(blocks, RHEO_WANTED_GROUPS);
-    rheo_status st = RHEO_EMIT(l, err, "winograd", "winograd_weights", rheo_grid_items(l, weights(c, dev) / 16), RHEO_BUF(w),
+    rheo_status st = RHEO_EMIT(l, err, "score", "winograd_weights", rheo_grid_items(l, weights(c, dev) / 16), RHEO_BUF(w),
                                RHEO_BUF(rheo_work(l)), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->base), RHEO_INT(c->s_tap),
                                RHEO_INT(c->s_in), RHEO_INT(c->s_out));
     if (st) return st;
-    return RHEO_EMIT(l, err, "winograd", "conv2d_winograd", rheo_grid_single(spans, 1, 1), RHEO_BUF(x), RHEO_BUF(rheo_work(l)),
+    return RHEO_EMIT(l, err, "score", "conv2d_winograd", rheo_grid_single(spans, 1, 1), RHEO_BUF(x), RHEO_BUF(rheo_work(l)),
                      RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : w), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w),
                      RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh), RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w),
                      RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(t.all), RHEO_INT(t.down), RHEO_INT(t.across),
@@ -88,7 +88,7 @@ rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, c
     const tiling t = tiling_of(c, rheo_launcher_facts(l));
     const dw_cut u = cut_dw(c, rheo_launcher_facts(l));
     const rheo_status st =
-        RHEO_EMIT(l, err, "winograd", "conv2d_winograd_dw", rheo_grid_single(u.blocks_i, u.blocks_o, u.parts), RHEO_BUF(x), RHEO_BUF(dy),
+        RHEO_EMIT(l, err, "score", "conv2d_winograd_dw", rheo_grid_single(u.blocks_i, u.blocks_o, u.parts), RHEO_BUF(x), RHEO_BUF(dy),
                   RHEO_BUF(dw), RHEO_BUF(rheo_work(l)), RHEO_INT(c->h), RHEO_INT(c->w), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh),
                   RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w), RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(t.all),
                   RHEO_INT(t.down), RHEO_INT(t.across), RHEO_INT(u.at_a_time), RHEO_INT(u.i_block), RHEO_INT(u.o_block));
