@@ -58,6 +58,19 @@ Test(ladder, steps_of_the_published_settings)
     EXPECT_NEAR(rheo_ladder_excess(1.6681, 0.01, 100, 2e-5), 1.1111);
 }
 
+/* With one step of r, u^2 = ratio^2 (u^2 - 2 r u + r^2 + 2 r), as noise settles before the step. */
+Test(ladder, noise_falls_behind_levels_with_few_steps)
+{
+    const double ratio = exp(log(2250) / 98), r = 0.6, a = ratio * ratio;
+    const double before = (r * a - sqrt(r * r * a * a - (a - 1) * a * (r * r + 2 * r))) / (a - 1);
+    cr_expect_float_eq(rheo_ladder_lag(ratio, 0.01, 1, r * 1e-4), before / ratio, 1e-6);
+    cr_expect(isinf(rheo_ladder_lag(ratio, 0.01, 1, rheo_ladder_step(ratio, 0.01, 1))));
+    cr_expect_lt(rheo_ladder_lag(ratio, 0.01, 5, rheo_ladder_step(ratio, 0.01, 5)), 1.5);
+    const double best = rheo_ladder_least_lag(ratio, 0.01, 1);
+    cr_expect_lt(rheo_ladder_lag(ratio, 0.01, 1, best), rheo_ladder_lag(ratio, 0.01, 1, r * 1e-4) + 1e-9);
+    cr_expect_eq(rheo_ladder_least_lag(1.6681, 0.01, 1), 0);
+}
+
 Test(ladder, largest_distance_of_fashion_mnist)
 {
     rheo_error err = RHEO_ERROR_INIT;

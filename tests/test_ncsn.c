@@ -202,14 +202,14 @@ Test(ncsn, auto_follows_the_rules_and_is_written_down)
     make_blobs(s.folder);
     snprintf(run, sizeof run, "%s/run", s.folder);
     rheo_train_options o = blobs(&s, run, "host", 1);
-    o.model_config = "{\"width\": 2, \"auto\": true, \"sigma_end\": 0.5}";
+    o.model_config = "{\"width\": 2, \"auto\": true, \"sigma_end\": 0.5, \"steps\": 20}";
     ASSERT_OK(rheo_train(&o, &err));
     state a = read_state(run);
     const rheo_ncsn *m = (const rheo_ncsn *)a.model;
     const double first = m->sigma[0], ratio = m->sigma[0] / m->sigma[1];
     cr_expect(first > 0.5 && first < 8, "%g", first);
     cr_expect_eq(m->levels, rheo_ladder_length(first, 0.5, rheo_ladder_ratio(64, 0.5)));
-    cr_expect(fabs(m->epsilon / rheo_ladder_step(ratio, 0.5, 5) - 1) < 1e-9);
+    cr_expect(fabs(m->epsilon / rheo_ladder_step(ratio, 0.5, 20) - 1) < 1e-9);
     cr_expect_null(cJSON_GetObjectItem(a.recipe.config, "auto"));
     free_state(&a);
     clean(&s);

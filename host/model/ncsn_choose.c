@@ -70,15 +70,25 @@ static rheo_status choose_ladder(const choosing *c, const rheo_rows *rows, int64
     return st;
 }
 
-static rheo_status choose_step(const choosing *c, double first, double last, double levels, double steps, rheo_error *err)
+static rheo_status choose_step(const choosing *c, double first, double last, double levels, double steps, bool by_sight, rheo_error *err)
 {
-    char why[120];
+    char why[160];
     if (cJSON_GetObjectItemCaseSensitive(c->config, "epsilon")) return RHEO_OK;
     if (!(steps >= 1 && steps <= 1000000)) return rheo_fail(err, RHEO_EINVAL, "auto: steps: found %g, expected 1 to 1000000", steps);
-    const double ratio = pow(first / last, 1 / (levels - 1)), epsilon = rheo_ladder_step(ratio, last, (int)steps);
+    const double ratio = pow(first / last, 1 / (levels - 1)), rule = rheo_ladder_step(ratio, last, (int)steps);
     const bool alpha = !strcmp(text(c->config, "step_convention", "eta"), "alpha");
+    double epsilon = rule;
     snprintf(why, sizeof why, "%g steps a level leave the variance off by a factor of %.3g", steps,
              rheo_ladder_excess(ratio, last, (int)steps, epsilon));
+    if (by_sight && isinf(rheo_ladder_lag(ratio, last, (int)steps, rule))) {
+        const double least = rheo_ladder_least_lag(ratio, last, (int)steps);
+        epsilon = least > 0 ? least : rule;
+        if (least > 0)
+            snprintf(why, sizeof why, "with %g steps a level of %.4g, the rule's, noise would outgrow the levels; of this it stays at %.3g times theirs",
+                     steps, rule, rheo_ladder_lag(ratio, last, (int)steps, epsilon));
+        else
+            snprintf(why, sizeof why, "but noise will outgrow the levels: %g steps a level are too few, or the levels", steps);
+    }
     return set(c, "epsilon", alpha ? 2 * epsilon : epsilon, why, err);
 }
 
@@ -97,5 +107,5 @@ rheo_status rheo_ncsn_choose(cJSON *config, rheo_data_shape data, const rheo_row
         return rheo_fail(err, RHEO_EINVAL, "auto: its rules are for geometric levels, found sigma_dist %s", text(config, "sigma_dist", ""));
     if (!(last > 0)) return rheo_fail(err, RHEO_EINVAL, "sigma_end: found %g, expected above 0", last);
     const rheo_status st = choose_ladder(&c, rows, data.h * data.w * data.c, last, &first, &levels, err);
-    return st ? st : choose_step(&c, first, last, levels, number(config, "steps", strcmp(network, "v2") ? 100 : 5), err);
+    return st ? st : choose_step(&c, first, last, levels, number(config, "steps", strcmp(network, "v2") ? 100 : 5), !strcmp(network, "v2"), err);
 }

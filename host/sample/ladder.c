@@ -105,17 +105,51 @@ double rheo_ladder_excess(double ratio, double last, int steps, double epsilon)
     return pow(q, 2.0 * steps) * (ratio * ratio - b) + b;
 }
 
+enum { POINTS = 10000 };
+static double grid(double last, int k) /* of (0, 2 last^2), in its logarithm */
+{
+    const double least = 1e-5, most = 2;
+    return last * last * least * pow(most / least, (k + 0.5) / POINTS);
+}
+
 double rheo_ladder_step(double ratio, double last, int steps)
 {
-    enum { POINTS = 10000 };
-    const double least = 1e-5, most = 2; /* of last^2 */
     double best = 0, nearest = INFINITY;
     for (int k = 0; k < POINTS; k++) {
-        const double epsilon = last * last * least * pow(most / least, (k + 0.5) / POINTS);
-        const double off = fabs(rheo_ladder_excess(ratio, last, steps, epsilon) - 1);
+        const double epsilon = grid(last, k), off = fabs(rheo_ladder_excess(ratio, last, steps, epsilon) - 1);
         if (off < nearest) {
             nearest = off;
             best = epsilon;
+        }
+    }
+    return best;
+}
+
+/* A network of x alone sees noise u sigma and points back with a unit vector to each of its components, s = -z / sigma: one step
+ * takes u to sqrt((u - step)^2 + 2 step). */
+double rheo_ladder_lag(double ratio, double last, int steps, double epsilon)
+{
+    enum { LEVELS = 10000 };
+    const double step = epsilon / (last * last), most = 10;
+    double u = 1;
+    for (int level = 0; level < LEVELS; level++) {
+        const double before = u;
+        u *= ratio;
+        for (int t = 0; t < steps; t++) u = sqrt((u - step) * (u - step) + 2 * step);
+        if (u > most) return INFINITY;
+        if (fabs(u - before) < 1e-12) break;
+    }
+    return u;
+}
+
+double rheo_ladder_least_lag(double ratio, double last, int steps)
+{
+    double best = 0, least = INFINITY;
+    for (int k = 0; k < POINTS && grid(last, k) < last * last; k += 10) {
+        const double lag = rheo_ladder_lag(ratio, last, steps, grid(last, k));
+        if (lag < least) {
+            least = lag;
+            best = grid(last, k);
         }
     }
     return best;

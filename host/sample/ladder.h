@@ -24,4 +24,10 @@ int rheo_ladder_length(double first, double last, double ratio);
 double rheo_ladder_excess(double ratio, double last, int steps, double epsilon);
 double rheo_ladder_step(double ratio, double last, int steps);
 
+/* The noise of chains in units of their level's deviation, where it settles after many levels, for a network that is conditioned by
+ * 1 / sigma only: it goes by the noise it sees, and few steps a level may let that fall behind the ladder. INFINITY: without end.
+ * And the epsilon below last^2 that keeps it smallest, 0 if none does. */
+double rheo_ladder_lag(double ratio, double last, int steps, double epsilon);
+double rheo_ladder_least_lag(double ratio, double last, int steps);
+
 #endif
