@@ -61,7 +61,6 @@ static float norm_total(float mine, int wide, __local float *shared)
     }
 
 static floatv norm_square(floatv d) { return d * d; }
-static floatv norm_slope(floatv u) { return select(exp(u), (floatv)(1.0f), u > 0.0f); }     // ELU's
 
 // m and 1/v over the channels' means. All work-items come here, after a fence on `mean`.
 static float2 norm_channels(__global const float *mean, int c, __local float *shared)
@@ -162,8 +161,8 @@ __kernel void instance_norm_backward(__global const float *dy, __global const fl
             const floatv d0 = lanes_load(x + p * c + k, n) - q.mean, d1 = lanes_load(x + (p + rows) * c + k, n) - q.mean;
             floatv g0 = lanes_load(dy + p * c + k, n), g1 = lanes_load(dy + (p + rows) * c + k, n);
             if (act) {
-                g0 *= norm_slope(d0 * q.a + q.b);
-                g1 *= norm_slope(d1 * q.a + q.b);
+                g0 *= elu_slope(d0 * q.a + q.b);
+                g1 *= elu_slope(d1 * q.a + q.b);
             }
             lanes_store(g0, dx + p * c + k, n);
             lanes_store(g1, dx + (p + rows) * c + k, n);
@@ -175,7 +174,7 @@ __kernel void instance_norm_backward(__global const float *dy, __global const fl
         if (p < end) {
             const floatv d = lanes_load(x + p * c + k, n) - q.mean;
             floatv g = lanes_load(dy + p * c + k, n);
-            if (act) g *= norm_slope(d * q.a + q.b);
+            if (act) g *= elu_slope(d * q.a + q.b);
             lanes_store(g, dx + p * c + k, n);
             sum0 += g;
             sum_h0 += g * d;
