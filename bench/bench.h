@@ -6,6 +6,9 @@
 #include <stdbool.h>
 
 #include "graph/plan.h"
+#include "sample/chain.h"
+#include "train/draw.h"
+#include "train/evaluate.h"
 #include "train/step.h"
 
 enum { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2 };
@@ -19,15 +22,34 @@ typedef struct bench_peak {
 } bench_peak;
 rheo_status bench_peak_of(rheo_device *dev, bench_peak *out, rheo_error *err);
 
-/* ---- model.c: training steps of the models that are compared -------------------------------------------------- */
+/* ---- models.c: the models that are compared ---------------------------------------------------------------------- */
 
+/* What is timed, over one batch: a training step; the loss (glow: log-likelihoods; ncsn: the network and what follows); or glow's drawing
+ * of images, ncsn's Langevin step. */
+typedef enum bench_phase { BENCH_TRAIN, BENCH_SAMPLE, BENCH_EVAL } bench_phase;
+const char *bench_phase_name(bench_phase phase);
+bool bench_phase_named(const char *name, bench_phase *out);
+
+typedef struct bench_model_options {
+    bench_phase phase;
+    const char *device;      /* NULL: the default */
+    int64_t batch;           /* 0: the model's usual one */
+    bool invert;             /* activations are rebuilt instead of stored */
+} bench_model_options;
+
+/* All zero before it is created. */
 typedef struct bench_model {
     rheo_recipe recipe;
     rheo_instance in;
+    bench_phase phase;
+    rheo_plan *plan;         /* of the phase; one of these owns it */
     rheo_trainstep step;
+    rheo_evaluator evaluator;
+    rheo_drawer drawer;
+    rheo_chain chain;
 } bench_model;
-/* "glow-cifar", "glow-small", ... with this batch (0: its usual one), activations stored or inverted, ready to run. */
-rheo_status bench_model_create(const char *name, const char *device, int64_t batch, bool invert, bench_model *out, rheo_error *err);
+/* "glow-cifar", "glow-small", ... ready to run. Free it whatever is returned. */
+rheo_status bench_model_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err);
 void bench_model_free(bench_model *m);
 const char *bench_model_names(void);
 

@@ -1,74 +1,21 @@
+/* rheo-bench model MODEL: how fast a phase of a model runs, what it needs, and where the time goes. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "bench.h"
 #include "tool.h"
 
-/* ---- the models ------------------------------------------------------------------------------------------- */
+/* ---- measuring ---------------------------------------------------------------------------------------------- */
 
-static const struct { const char *name, *model, *config; rheo_data_shape shape; int64_t batch; } models[] = {
-    { "glow-cifar", "glow", "{\"levels\":3,\"depth\":32,\"width\":512}", { 32, 32, 3, true }, 8 },
-    { "glow-small", "glow", "{\"levels\":3,\"depth\":8,\"width\":128}", { 32, 32, 1, true }, 64 },
-    { "ncsn-cifar", "ncsn", "{\"network\":\"v1\",\"width\":128}", { 32, 32, 3, true }, 8 },
-    { "ncsn-small", "ncsn", "{\"network\":\"v1\",\"width\":32}", { 28, 28, 1, true }, 32 },
-};
-enum { MODELS = sizeof models / sizeof *models };
-
-const char *bench_model_names(void) { return "glow-cifar, glow-small, ncsn-cifar, ncsn-small"; }
-
-/* Bytes without a pattern in the batch and for the data-dependent initialisation. */
-static rheo_status fill(bench_model *m, rheo_error *err)
-{
-    const rheo_recipe *r = &m->recipe;
-    const int64_t count = r->batch * rheo_dims(r->shape);
-    float *x = malloc((size_t)count * sizeof *x);
-    uint32_t h = 1;
-    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    for (int64_t i = 0; i < count; i++) {
-        h ^= h << 13, h ^= h >> 17, h ^= h << 5;     /* Marsaglia 2003, xorshift */
-        x[i] = (float)(h >> 24);
-    }
-    rheo_status st = rheo_params_write_initial(m->in.model->params, m->in.state, m->in.theta, m->in.fixed, r->seed, err);
-    if (!st) st = rheo_trainstep_initialise(&m->in, r->seed, r->batch, x, err);
-    if (!st) st = rheo_state_write(m->in.state, m->step.batch, 0, count, x, err);
-    if (!st) st = rheo_trainstep_write_scalar(&m->step, RHEO_RATE_BASE, 1e-5f, err);
-    if (!st) st = rheo_trainstep_write_scalar(&m->step, RHEO_RATE_END, 1e9f, err);
-    free(x);
-    return st;
-}
-
-rheo_status bench_model_create(const char *name, const char *device, int64_t batch, bool invert, bench_model *out, rheo_error *err)
-{
-    bench_model *m = out;
-    rheo_model *model = NULL;
-    int k = 0;
-    while (k < MODELS && strcmp(models[k].name, name)) k++;
-    if (k == MODELS) return rheo_fail(err, RHEO_EINVAL, "model: found '%.40s', expected one of %s", name, bench_model_names());
-    m->recipe = (rheo_recipe){ .shape = models[k].shape, .seed = 1, .batch = batch ? batch : models[k].batch, .accumulate = 1, .lr = 1e-5, .warmup = 1,
-                               .ema = 0.999, .memory = invert ? RHEO_MEMORY_INVERT : RHEO_MEMORY_STORE, .config = cJSON_Parse(models[k].config),
-                               .optimizer = { .kind = RHEO_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 } };
-    snprintf(m->recipe.model, sizeof m->recipe.model, "%s", models[k].model);
-    rheo_status st = rheo_recipe_model(&m->recipe, &model, err);
-    if (!st) st = rheo_instance_create(model, device, &m->in, err);
-    if (!st && !m->in.dev) st = rheo_fail(err, RHEO_EINVAL, "device: the host executor is not to be timed");
-    if (!st) rheo_instance_choose(&m->in, &m->recipe.variants);
-    if (!st) st = rheo_trainstep_create(&m->in, &m->recipe, &m->step, err);
-    return st ? st : fill(m, err);
-}
-
-void bench_model_free(bench_model *m)
-{
-    if (m->step.apply) rheo_trainstep_free(&m->step);
-    rheo_instance_free(&m->in);
-    rheo_recipe_free(&m->recipe);
-}
-
-/* ---- timing ------------------------------------------------------------------------------------------------- */
-
-typedef struct timing { double best, median; int runs; } timing;
+typedef struct timing {
+    double best, median;     /* seconds of a run */
+    double host;             /* of those, the mean in which the host queues: on a CPU device, time that kernels do not have */
+    int runs;
+} timing;
 
 static int by_size(const void *a, const void *b)
 {
@@ -76,25 +23,33 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static rheo_status time_steps(bench_model *m, double seconds, timing *out, rheo_error *err)
+/* CPU time of this thread: while it waits for a processor it costs the device nothing. */
+static double thread_seconds(void)
+{
+    struct timespec t;
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) ? NAN : (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static rheo_status time_runs(bench_model *m, double seconds, timing *out, rheo_error *err)
 {
     enum { MOST = 1000 };
-    double each[MOST];
+    double each[MOST], host = 0;
     int n = 0;
-    rheo_status st = rheo_plan_run(m->step.apply, err);        /* compiles */
+    rheo_status st = rheo_plan_run(m->plan, err);        /* compiles */
     if (!st) st = rheo_instance_finish(&m->in, err);
     for (const double begin = rheo_seconds(); !st && n < MOST && (n < 3 || rheo_seconds() - begin < seconds); n++) {
-        const double start = rheo_seconds();
-        st = rheo_plan_run(m->step.apply, err);
+        const double start = rheo_seconds(), before = thread_seconds();
+        st = rheo_plan_run(m->plan, err);
+        host += thread_seconds() - before;
         if (!st) st = rheo_instance_finish(&m->in, err);
         each[n] = rheo_seconds() - start;
     }
     qsort(each, (size_t)n, sizeof *each, by_size);
-    *out = (timing){ n ? each[0] : NAN, n ? each[n / 2] : NAN, n };
+    *out = (timing){ n ? each[0] : NAN, n ? each[n / 2] : NAN, host / n, n };
     return st;
 }
 
-/* Operations of the products, counted as direct convolution, and of all nodes with a cost of their own. */
+/* Operations of the products alone, counted as direct convolution whatever the algorithm. */
 static double flops_of(const rheo_plan *plan)
 {
     double sum = 0;
@@ -104,40 +59,85 @@ static double flops_of(const rheo_plan *plan)
     return sum;
 }
 
-static uint64_t state_bytes(const rheo_state *s)
+static double state_bytes(const rheo_state *s)
 {
-    uint64_t sum = 0;
-    for (int k = 0; k < rheo_storage_count(s); k++) sum += 4 * (uint64_t)rheo_storage_at(s, k)->count;
+    double sum = 0;
+    for (int k = 0; k < rheo_storage_count(s); k++) sum += 4 * (double)rheo_storage_at(s, k)->count;
     return sum;
 }
 
-static int report(bench_model *m, const char *name, const timing *t, const bench_peak *peak, const rheo_op_time *ops, int n_ops, bool json)
+/* The most memory this process ever held, a CPU device's buffers included; NAN where the system does not say (Linux does). */
+static double host_peak_bytes(void)
 {
-    const rheo_plan_stats stats = rheo_plan_stats_of(m->step.apply);
-    const double images = (double)m->recipe.batch, gflops = flops_of(m->step.apply) / t->median * 1e-9;
-    const double bytes = (double)(stats.arena_bytes + state_bytes(m->in.state));
-    if (json) {
-        cJSON *o = cJSON_CreateObject(), *list = cJSON_AddObjectToObject(o, "ops");
-        bench_add_device(o, m->in.dev);
-        cJSON_AddStringToObject(o, "model", name);
-        cJSON_AddNumberToObject(o, "batch", images);
-        cJSON_AddNumberToObject(o, "images_per_second", images / t->median);
-        cJSON_AddNumberToObject(o, "best_images_per_second", images / t->best);
-        cJSON_AddNumberToObject(o, "gflops", gflops);
-        cJSON_AddNumberToObject(o, "peak_gflops", peak->gflops);
-        cJSON_AddNumberToObject(o, "launches", stats.launches);
-        cJSON_AddNumberToObject(o, "peak_bytes", bytes);
-        cJSON_AddNumberToObject(o, "arena_bytes", (double)stats.arena_bytes);
-        for (int k = 0; k < n_ops; k++) cJSON_AddNumberToObject(list, ops[k].op, ops[k].seconds);
-        return bench_print_json(o);
-    }
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[128];
+    double kib = NAN;
+    while (f && fgets(line, sizeof line, f) && isnan(kib))
+        if (!strncmp(line, "VmHWM:", 6)) kib = strtod(line + 6, NULL);
+    if (f) fclose(f);
+    return 1024 * kib;
+}
+
+/* ---- the report --------------------------------------------------------------------------------------------- */
+
+typedef struct result {
+    const char *name;
+    timing time;
+    bench_peak peak;
+    double gflops, bytes, host_bytes;
+    rheo_op_time *ops;
+    int n_ops;
+} result;
+
+static int report_json(const bench_model *m, const result *r)
+{
+    const rheo_plan_stats stats = rheo_plan_stats_of(m->plan);
+    cJSON *o = cJSON_CreateObject();
+    bench_add_device(o, m->in.dev);
+    cJSON_AddStringToObject(o, "model", r->name);
+    cJSON_AddStringToObject(o, "phase", bench_phase_name(m->phase));
+    cJSON_AddNumberToObject(o, "parameters", (double)rheo_params_numbers(m->in.model->params));
+    cJSON_AddNumberToObject(o, "batch", (double)m->recipe.batch);
+    cJSON_AddNumberToObject(o, "images_per_second", (double)m->recipe.batch / r->time.median);
+    cJSON_AddNumberToObject(o, "best_images_per_second", (double)m->recipe.batch / r->time.best);
+    cJSON_AddNumberToObject(o, "runs", r->time.runs);
+    cJSON_AddNumberToObject(o, "gflops", r->gflops);
+    cJSON_AddNumberToObject(o, "peak_gflops", r->peak.gflops);
+    cJSON_AddNumberToObject(o, "host_share", r->time.host / r->time.median);
+    cJSON_AddNumberToObject(o, "launches", stats.launches);
+    cJSON_AddNumberToObject(o, "peak_bytes", r->bytes);
+    cJSON_AddNumberToObject(o, "arena_bytes", (double)stats.arena_bytes);
+    cJSON_AddNumberToObject(o, "host_peak_bytes", r->host_bytes);
+    cJSON *list = cJSON_AddObjectToObject(o, "ops");
+    for (int k = 0; k < r->n_ops; k++) cJSON_AddNumberToObject(list, r->ops[k].op, r->ops[k].seconds);
+    return bench_print_json(o);
+}
+
+static int report_text(const bench_model *m, const result *r)
+{
+    const rheo_plan_stats stats = rheo_plan_stats_of(m->plan);
+    const double images = (double)m->recipe.batch;
+    const timing *t = &r->time;
     bench_print_device(m->in.dev);
-    printf("%s, batch %g: %.1f images/s (best %.1f of %d steps), %.1f ms a step\n", name, images, images / t->median, images / t->best, t->runs,
-           t->median * 1e3);
-    printf("%.1f GFLOP/s, %.0f %% of the measured peak %.1f; %d launches; %.1f MB, of which arena %.1f\n\n", gflops, 100 * gflops / peak->gflops,
-           peak->gflops, stats.launches, bytes * 1e-6, (double)stats.arena_bytes * 1e-6);
-    for (int k = 0; k < n_ops && k < 16; k++) printf("%-24s %9.2f ms %6d launches\n", ops[k].op, ops[k].seconds * 1e3, ops[k].launches);
+    printf("%s %s, %lld parameters, batch %g: %.1f images/s (best %.1f of %d runs), %.1f ms a run\n", r->name, bench_phase_name(m->phase),
+           (long long)rheo_params_numbers(m->in.model->params), images, images / t->median, images / t->best, t->runs, t->median * 1e3);
+    printf("%.1f GFLOP/s, %.0f %% of the measured peak %.1f; %d launches, host %.1f %% of the time\n", r->gflops,
+           100 * r->gflops / r->peak.gflops, r->peak.gflops, stats.launches, 100 * t->host / t->median);
+    printf("%.1f MB on the device, of which arena %.1f; the process at most %.1f MB\n\n", r->bytes * 1e-6, (double)stats.arena_bytes * 1e-6,
+           r->host_bytes * 1e-6);
+    for (int k = 0; k < r->n_ops && k < 16; k++)
+        printf("%-24s %9.2f ms %6d launches\n", r->ops[k].op, r->ops[k].seconds * 1e3, r->ops[k].launches);
     return BENCH_OK;
+}
+
+static rheo_status measure(bench_model *m, double seconds, result *r, rheo_error *err)
+{
+    rheo_status st = time_runs(m, seconds, &r->time, err);
+    r->gflops = flops_of(m->plan) / r->time.median * 1e-9;
+    r->bytes = (double)rheo_plan_stats_of(m->plan).arena_bytes + state_bytes(m->in.state);
+    r->host_bytes = host_peak_bytes();       /* before what only measures takes more */
+    if (!st) st = bench_peak_of(m->in.dev, &r->peak, err);
+    return st ? st : rheo_plan_profile(m->plan, &r->ops, &r->n_ops, err);
 }
 
 int bench_run_model(int argc, char **argv)
@@ -146,29 +146,33 @@ int bench_run_model(int argc, char **argv)
     long long batch = 0;
     double seconds = 10;
     bool json = false, invert = false;
+    const char *phase = "train";
     const tool_option options[] = {
-        { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
-        { "invert", TOOL_FLAG, &invert, NULL, "rebuild activations by inversion instead of storing them", 0, 0 },
+        { "phase", TOOL_TEXT, &phase, "PHASE", "train (default), eval, or sample (ncsn: a Langevin step)", 0, 0 },
+        { "batch", TOOL_INT, &batch, "B", "images a run", 1, 65536 },
+        { "invert", TOOL_FLAG, &invert, NULL, "train: rebuild activations by inversion instead of storing them", 0, 0 },
         { "seconds", TOOL_NUMBER, &seconds, "S", "of timing; 10", 0, 3600 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
         { 0 },
     };
     const tool_usage usage = { .command = "model", .operands = "MODEL", .min_operands = 1, .max_operands = 1, .options = options,
-                               .summary = "Times training steps of glow-cifar, glow-small, ncsn-cifar or ncsn-small on random bytes." };
+                               .summary = "Times training steps, evaluation or sampling of glow-cifar, glow-small, ncsn-cifar or "
+                                          "ncsn-small on random bytes." };
     rheo_error err = RHEO_ERROR_INIT;
-    bench_model m = { .step = { .gradient = -1 } };
-    bench_peak peak = { 0 };
-    timing t = { 0 };
-    rheo_op_time *ops = NULL;
-    int n_ops = 0, code = BENCH_OK;
+    bench_model m = { 0 };
+    bench_model_options o = { 0 };
+    int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    rheo_status st = bench_model_create(argv[0], device, batch, invert, &m, &err);
-    if (!st) st = bench_peak_of(m.in.dev, &peak, &err);
-    if (!st) st = time_steps(&m, seconds, &t, &err);
-    if (!st) st = rheo_plan_profile(m.step.apply, &ops, &n_ops, &err);
-    code = st ? bench_failed("model", &err) : report(&m, argv[0], &t, &peak, ops, n_ops, json);
-    free(ops);
+    if (!bench_phase_named(phase, &o.phase)) return tool_misused("model", "--phase: found '%.40s', expected train, sample or eval", phase);
+    o.device = device;
+    o.batch = batch;
+    o.invert = invert;
+    result r = { .name = argv[0] };
+    rheo_status st = bench_model_create(r.name, &o, &m, &err);
+    if (!st) st = measure(&m, seconds, &r, &err);
+    code = st ? bench_failed("model", &err) : json ? report_json(&m, &r) : report_text(&m, &r);
+    free(r.ops);
     bench_model_free(&m);
     return code;
 }

@@ -134,7 +134,7 @@ static rheo_status run(bench_model *m, const char *only, bool verify, bool json,
     bench_peak peak;
     int count = 0;
     cJSON *o = json ? cJSON_CreateObject() : NULL, *list = cJSON_AddArrayToObject(o, "ops");
-    row *rows = collect(m->step.apply, only, &count);
+    row *rows = collect(m->plan, only, &count);
     rheo_status st = rows ? bench_peak_of(m->in.dev, &peak, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st && !count) st = rheo_fail(err, RHEO_EINVAL, "no operation '%.40s' in this model", only ? only : "");
     if (!st && json) bench_add_device(o, m->in.dev);
@@ -171,10 +171,10 @@ int bench_run_ops(int argc, char **argv)
                                .summary = "Runs every operation of a model's training step alone, in its shapes there: compared with the "
                                           "reference, then timed.\vExample: rheo-bench ops conv2d_dw --shapes glow-cifar" };
     rheo_error err = RHEO_ERROR_INIT;
-    bench_model m = { .step = { .gradient = -1 } };
+    bench_model m = { 0 };
     int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    rheo_status st = bench_model_create(shapes, device, batch, false, &m, &err);
+    rheo_status st = bench_model_create(shapes, &(bench_model_options){ .device = device, .batch = batch }, &m, &err);
     if (!st) st = run(&m, argc > 0 ? argv[0] : NULL, !unverified, json, &err);
     if (st) code = bench_failed("ops", &err);
     bench_model_free(&m);
