@@ -47,8 +47,9 @@ typedef struct bench_model {
     rheo_evaluator evaluator;
     rheo_drawer drawer;
     rheo_chain chain;
+    rheo_plan *product;
 } bench_model;
-/* "glow-cifar", "glow-small", ... ready to run. Free it whatever is returned. */
+/* "glow-cifar", "glow-small", ..., or a matrix product "MxKxN" alone, ready to run. Free it whatever is returned. */
 rheo_status bench_model_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err);
 void bench_model_free(bench_model *m);
 const char *bench_model_names(void);

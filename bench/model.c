@@ -170,6 +170,7 @@ int bench_run_model(int argc, char **argv)
     o.invert = invert;
     result r = { .name = argv[0] };
     rheo_status st = bench_model_create(r.name, &o, &m, &err);
+    if (!st && !m.in.model) st = rheo_fail(&err, RHEO_EINVAL, "%.40s is no model; see rheo-bench ops", r.name);
     if (!st) st = measure(&m, seconds, &r, &err);
     code = st ? bench_failed("model", &err) : json ? report_json(&m, &r) : report_text(&m, &r);
     free(r.ops);

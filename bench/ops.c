@@ -67,13 +67,14 @@ static rheo_cost cost_of(const rheo_node *n)
     return (rheo_cost){ (double)rheo_outputs(n), moved };
 }
 
-static rheo_status measure(rheo_device *dev, row *r, bool verify, rheo_error *err)
+/* In the variant that models use here. */
+static rheo_status measure(const rheo_instance *in, row *r, bool verify, rheo_error *err)
 {
     rheo_alone alone;
     rheo_plan *plan = NULL;
     r->error = NAN;
-    rheo_status st = rheo_alone_create(dev, r->node, &alone, err);
-    if (!st) st = rheo_plan_create(alone.graph, alone.state, &(rheo_plan_options){ 0 }, &plan, err);
+    rheo_status st = rheo_alone_create(in->dev, r->node, &alone, err);
+    if (!st) st = rheo_plan_create(alone.graph, alone.state, &(rheo_plan_options){ .choices = in->choices }, &plan, err);
     if (!st && verify && r->node->n_in <= 8 && cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
     if (!st) st = rheo_alone_time(&alone, plan, TIME_SECONDS, &r->seconds, err);
     rheo_plan_destroy(plan);
@@ -143,7 +144,7 @@ static rheo_status run(bench_model *m, const char *only, bool verify, bool json,
         printf("peak %.1f GFLOP/s, %.1f GB/s; %% of the nearer one; error against the reference in double\n\n", peak.gflops, peak.gbytes);
     }
     for (int k = 0; k < count && !st; k++) {
-        st = measure(m->in.dev, &rows[k], verify, err);
+        st = measure(&m->in, &rows[k], verify, err);
         if (!st && json) add_row(list, &rows[k]);
         else if (!st) print_row(&rows[k], &peak);
         fflush(stdout);
@@ -160,7 +161,7 @@ int bench_run_ops(int argc, char **argv)
     long long batch = 0;
     bool json = false, unverified = false;
     const tool_option options[] = {
-        { "shapes", TOOL_TEXT, &shapes, "MODEL", "whose training step; glow-small unless given", 0, 0 },
+        { "shapes", TOOL_TEXT, &shapes, "MODEL", "whose training step (glow-small unless given), or a product MxKxN", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
         { "no-verify", TOOL_FLAG, &unverified, NULL, "only time them", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
