@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Measures rheo and what its users would take instead, alternately on the same processors, and prints the ratios with their spread.
+
+Rows are named model/phase: training (train), log-likelihood or loss (eval), drawing a batch, of score networks a Langevin step (sample),
+and the most memory of a training process (memory). Of PyTorch's modes the fastest stands for it. The first run installs PyTorch into
+a virtual environment in the cache folder.
+
+  bench/compare.py                          all rows, 5 rounds of 10 s a side
+  bench/compare.py 'ncsn-cifar/*' matmul/*  some
+"""
+import argparse
+import datetime
+import fnmatch
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from peers import install
+from peers.process import Failed, Server, once
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE / "peers"
+
+# What is asked of each: rheo's images (operations) a second over the peer's; of memory, the peer's bytes over rheo's.
+ROWS = {
+    "glow-cifar/train": 1.35, "glow-cifar/memory": 2, "glow-cifar/eval": None, "glow-cifar/sample": 2,
+    "glow-small/train": 2, "glow-small/eval": None, "glow-small/sample": 2,
+    "ncsn-cifar/train": 1.3, "ncsn-cifar/eval": 1.4, "ncsn-cifar/sample": None,
+    "ncsn-small/train": None, "ncsn-small/eval": None, "ncsn-small/sample": None,
+    "matmul/clblast": 8, "matmul/override": 1.2, "matmul/openblas": None,
+}
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("rows", nargs="*", default=["*"], help="names or patterns of rows: " + " ".join(ROWS))
+    p.add_argument("--build", type=Path, default=HERE.parent / "build", help="folder rheo was built in; build")
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--seconds", type=float, default=10, help="of each measurement; 10")
+    p.add_argument("--batch", type=int, default=0, help="images a run; each model's usual number")
+    p.add_argument("--memory-batch", type=int, default=32, help="of the memory rows; 32")
+    p.add_argument("--product", default="960x1024x512", help="sizes MxKxN of the matmul rows; 960x1024x512")
+    p.add_argument("--threads", type=int, default=2, help="and processors, for both sides; 2")
+    p.add_argument("--device", help="rheo's; its default")
+    p.add_argument("--modes", default="eager,channels-last,compile", help="of PyTorch; all three")
+    p.add_argument("--compile-limit", type=float, default=900, help="seconds until torch.compile is given up; 900")
+    p.add_argument("--torch-index", help="where pip finds PyTorch, if not on PyPI: see peers/install.py")
+    p.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    return p.parse_args()
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+# ---- the two sides ---------------------------------------------------------------------------------------------------
+
+
+def rheo(o, *arguments):
+    device = ["--device", o.device] if o.device else []
+    return once([o.build / "rheo-bench", *arguments, *device, "--json"])
+
+
+def rheo_model(o, model, phase, *more):
+    return rheo(o, "model", model, "--phase", phase, "--seconds", str(o.seconds), *more)
+
+
+def torch(o, model, phase, mode, *more):
+    return [o.python, PEERS / "run.py", model, "--phase", phase, "--mode", mode, "--threads", str(o.threads), *more]
+
+
+def limit_of(o, mode):
+    return o.compile_limit if mode == "compile" else 600
+
+
+def fastest(o, model, phase):
+    """A server of PyTorch's fastest mode, and what each mode reached or why it did not."""
+    best, most, tried = None, 0, {}
+    more = ["--seconds", str(o.seconds), "--serve"] + (["--batch", str(o.batch)] if o.batch else [])
+    for mode in o.modes.split(","):
+        say(f"  PyTorch, {mode}")
+        server = None
+        try:
+            server = Server(torch(o, model, phase, mode, *more), limit_of(o, mode))
+            tried[mode] = server.measure()["images_per_second"]
+        except Failed as e:
+            tried[mode] = str(e)
+            say(f"    {e}")
+        if server and isinstance(tried[mode], float) and tried[mode] > most:
+            best, server, most = server, best, tried[mode]
+        if server:
+            server.close()
+    if not best:
+        raise Failed("PyTorch ran in no mode")
+    return best, tried
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def summary(ratios):
+    return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios), "rounds": ratios}
+
+
+def alternate(o, ours, server, number):
+    """Rounds of ours() and the server, A B A B: all results, and the ratios of `number` in each."""
+    a, b = [], []
+    for k in range(o.rounds):
+        a.append(ours())
+        b.append(server.measure())
+        say(f"  round {k + 1}: {a[-1][number]:.4g} and {b[-1][number]:.4g}")
+    return a, b, summary([x[number] / y[number] for x, y in zip(a, b)])
+
+
+def model_row(o, model, phase):
+    server, tried = fastest(o, model, phase)
+    batch = ["--batch", str(o.batch)] if o.batch else []
+    try:
+        a, b, ratio = alternate(o, lambda: rheo_model(o, model, phase, *batch), server, "images_per_second")
+    finally:
+        server.close()
+    if a[0]["parameters"] != b[0]["parameters"] or a[0]["batch"] != b[0]["batch"]:
+        raise Failed(f"these are not the same models: {a[0]['parameters']} and {b[0]['parameters']} parameters")
+    return {"unit": "images/s", "batch": a[0]["batch"], "rheo": a, "peer": b, "modes": tried, "ratio": ratio, "mode": b[0]["mode"],
+            "values": [statistics.median(x["images_per_second"] for x in side) for side in (a, b)]}
+
+
+def memory_row(o, model):
+    """The most either process ever held, everything in it counted; of PyTorch's modes the one that needs least."""
+    batch = ["--batch", str(o.memory_batch)]
+    ours = rheo(o, "model", model, "--invert", "--seconds", "0", *batch)
+    runs, tried = {}, {}
+    for mode in o.modes.split(","):
+        say(f"  PyTorch, {mode}")
+        try:
+            runs[mode] = once(torch(o, model, "train", mode, "--seconds", "0", *batch), limit_of(o, mode))
+            tried[mode] = runs[mode]["peak_bytes"]
+        except Failed as e:
+            tried[mode] = str(e)
+            say(f"    {e}")
+    if not runs:
+        raise Failed("PyTorch ran in no mode")
+    mode = min(runs, key=lambda m: runs[m]["peak_bytes"])
+    values = [ours["host_peak_bytes"], runs[mode]["peak_bytes"]]
+    return {"unit": "MB", "batch": o.memory_batch, "rheo": [ours], "peer": [runs[mode]], "modes": tried, "mode": mode,
+            "values": [v / 1e6 for v in values], "ratio": summary([values[1] / values[0]])}
+
+
+def matmul_row(o, way):
+    subprocess.run(["cmake", "--build", o.build, "--target", "rheo-peer-matmul"], check=True, stdout=subprocess.DEVNULL)
+    server = Server([o.build / "rheo-peer-matmul", way, *o.product.split("x"), str(o.seconds), "serve"], 600)
+    try:
+        a, b, ratio = alternate(o, lambda: rheo(o, "ops", "matmul", "--shapes", o.product)["ops"][0], server, "gflops")
+    finally:
+        server.close()
+    return {"unit": "GFLOP/s", "batch": o.product, "rheo": a, "peer": b, "mode": b[0]["mode"] or b[0]["peer"], "ratio": ratio,
+            "values": [statistics.median(x["gflops"] for x in side) for side in (a, b)]}
+
+
+def measure(o, name):
+    what, phase = name.split("/")
+    if what == "matmul":
+        return matmul_row(o, phase)
+    return memory_row(o, what) if phase == "memory" else model_row(o, what, phase)
+
+
+# ---- the machine and the table ------------------------------------------------------------------------------------------
+
+
+def machine(o):
+    def git(*words):
+        return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True).stdout.strip()
+
+    with open("/proc/cpuinfo") as f:
+        cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown CPU")
+    load = os.getloadavg()[0]
+    peak = rheo(o, "peak")
+    if load > 0.3:
+        say(f"warning: the machine is busy (load {load:.1f}): ratios of a busy machine say little")
+    return {"cpu": cpu, "threads": o.threads, "device": peak["device"], "driver": f"{peak['platform']} {peak['driver']}",
+            "peak_gflops": peak["gflops"], "rheo": peak["rheo"], "commit": git("rev-parse", "--short", "HEAD") + ("+" if git(
+                "status", "--porcelain", "--untracked-files=no") else ""), "load": load, "date": datetime.date.today().isoformat()}
+
+
+def take_processors(o):
+    """The same for both sides, by count and, since children inherit it, by number."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if o.threads > len(allowed):
+        raise SystemExit(f"compare: --threads {o.threads}, but {len(allowed)} processors may be used")
+    os.sched_setaffinity(0, allowed[:o.threads])
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT"):
+        os.environ[name] = str(o.threads)
+
+
+def print_row(name, r):
+    ratio, goal = r["ratio"], ROWS[name]
+    met = "" if goal is None else f"{goal} " + ("met" if ratio["median"] >= goal else "missed")
+    print(f"| {name} | {r['batch']} | {r['values'][0]:.4g} {r['unit']} | {r['values'][1]:.4g}, {r['mode']} | "
+          f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f}) | {met} |", flush=True)
+
+
+def main():
+    o = options()
+    names = [n for n in ROWS if any(fnmatch.fnmatch(n, p) for p in o.rows)]
+    if not names:
+        raise SystemExit(f"compare: no row is named {' or '.join(o.rows)}; there are {', '.join(ROWS)}")
+    if not (o.build / "rheo-bench").exists():
+        raise SystemExit(f"compare: no rheo-bench in {o.build}; see --build")
+    take_processors(o)
+    if any(not n.startswith("matmul") for n in names):
+        o.python = install.python_with_torch(o.torch_index)
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(install.folder() / "compiled"))
+    m = machine(o)
+    report = {"machine": m, "rounds": o.rounds, "seconds": o.seconds, "rows": {}}
+    print(f"{m['cpu']}, {m['threads']} threads; {m['driver']}, {m['peak_gflops']:.0f} GFLOP/s at most; rheo {m['rheo']} ({m['commit']}); "
+          f"{m['date']}\n\n| | batch | rheo | peer | ratio, median of {o.rounds} (min..max) | asked |\n|---|---|---|---|---|---|", flush=True)
+    failed = False
+    for name in names:
+        say(name)
+        try:
+            report["rows"][name] = measure(o, name)
+            print_row(name, report["rows"][name])
+        except Failed as e:
+            failed = True
+            report["rows"][name] = {"failed": str(e)}
+            print(f"| {name} | | | | failed: {e} | |", flush=True)
+        if o.json:      # after each row, so that an interruption loses only one
+            o.json.write_text(json.dumps(report, indent=1) + "\n")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
