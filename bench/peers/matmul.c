@@ -21,10 +21,10 @@ enum { MOST_PLATFORMS = 16 };
 typedef struct product {
     size_t m, k, n;
     float *a, *b, *c, *expected;
-    cl_device_id device;        /* NULL: OpenBLAS */
+    cl_device_id device; /* NULL: OpenBLAS */
     cl_command_queue queue;
     cl_mem da, db, dc;
-    char parameters[256];       /* overridden ones */
+    char parameters[256]; /* overridden ones */
 } product;
 
 static void fail(const char *what, int code)
@@ -49,8 +49,8 @@ static void openblas(const product *p, float *c)
 /* A status of CLBlast, 0 for success. */
 static int clblast(product *p)
 {
-    const CLBlastStatusCode code = CLBlastSgemm(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, p->m, p->n, p->k, 1, p->da, 0,
-                                                p->k, p->db, 0, p->n, 0, p->dc, 0, p->n, &p->queue, NULL);
+    const CLBlastStatusCode code = CLBlastSgemm(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, p->m, p->n, p->k, 1, p->da,
+                                                0, p->k, p->db, 0, p->n, 0, p->dc, 0, p->n, &p->queue, NULL);
     return code == CLBlastSuccess ? clFinish(p->queue) : (int)code;
 }
 
@@ -110,26 +110,28 @@ static bool is_right(product *p)
         const float off = fabsf(p->c[i] - p->expected[i]);
         if (!(off <= worst)) worst = off;
     }
-    return worst <= 1e-4f * sqrtf((float)p->k);       /* a sum of k products below 1 in size, rounded in another order */
+    return worst <= 1e-4f * sqrtf((float)p->k); /* a sum of k products below 1 in size, rounded in another order */
 }
 
 /* One work-item a group with an MWG x NWG tile of its own, in vectors of VWM: what suits a CPU. GEMMK 1 reads A and B from global memory
  * in registers of KREG; 0 as they are. */
-typedef struct tile { size_t gemmk, mwg, nwg, vwm, vwn; } tile;
+typedef struct tile {
+    size_t gemmk, mwg, nwg, vwm, vwn;
+} tile;
 
 static bool override_with(product *p, const tile *t)
 {
-    const char *names[] = { "GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB", "NDIMC", "NWG", "SA", "SB", "STRM", "STRN", "VWM",
-                            "VWN" };
+    const char *names[] = { "GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
+                            "NDIMC", "NWG",  "SA",  "SB",  "STRM",  "STRN",  "VWM", "VWN" };
     const size_t kreg = t->gemmk ? t->vwn : 1, kwg = t->gemmk ? 1 : 32, kwi = t->gemmk ? 1 : 2;
     const size_t values[] = { t->gemmk, kreg, kwg, kwi, 1, 1, t->mwg, 1, 1, t->nwg, 0, 0, 0, 0, t->vwm, t->vwn };
     const char *smallest[] = { "XGEMM_MIN_INDIRECT_SIZE" };
     const size_t always[] = { 1 };
-    if (CLBlastOverrideParameters(p->device, "GemmRoutine", CLBlastPrecisionSingle, 1, smallest, always) ||
-        CLBlastOverrideParameters(p->device, "Xgemm", CLBlastPrecisionSingle, sizeof values / sizeof *values, names, values))
+    if (CLBlastOverrideParameters(p->device, "GemmRoutine", CLBlastPrecisionSingle, 1, smallest, always)
+        || CLBlastOverrideParameters(p->device, "Xgemm", CLBlastPrecisionSingle, sizeof values / sizeof *values, names, values))
         return false;
-    snprintf(p->parameters, sizeof p->parameters, "GEMMK=%zu KREG=%zu KWG=%zu KWI=%zu MWG=%zu NWG=%zu VWM=%zu VWN=%zu MDIM=NDIM=1", t->gemmk,
-             kreg, kwg, kwi, t->mwg, t->nwg, t->vwm, t->vwn);
+    snprintf(p->parameters, sizeof p->parameters, "GEMMK=%zu KREG=%zu KWG=%zu KWI=%zu MWG=%zu NWG=%zu VWM=%zu VWN=%zu MDIM=NDIM=1",
+             t->gemmk, kreg, kwg, kwi, t->mwg, t->nwg, t->vwm, t->vwn);
     return true;
 }
 
@@ -157,7 +159,7 @@ static float *fill(size_t count, unsigned h)
     float *x = malloc(count * sizeof *x);
     if (!x) fail("out of memory", 0);
     for (size_t i = 0; i < count; i++) {
-        h ^= h << 13, h ^= h >> 17, h ^= h << 5;        /* Marsaglia 2003, xorshift */
+        h ^= h << 13, h ^= h >> 17, h ^= h << 5; /* Marsaglia 2003, xorshift */
         x[i] = (float)(int)h * 0x1p-31f;
     }
     return x;
@@ -166,8 +168,8 @@ static float *fill(size_t count, unsigned h)
 static void report(const product *p, const char *way, double seconds)
 {
     const double gflops = 2e-9 * (double)p->m * (double)p->k * (double)p->n / seconds;
-    printf("{\"peer\": \"%s\", \"m\": %zu, \"k\": %zu, \"n\": %zu, \"mode\": \"%s\"", p->device ? "CLBlast" : openblas_get_config(), p->m, p->k,
-           p->n, p->parameters);
+    printf("{\"peer\": \"%s\", \"m\": %zu, \"k\": %zu, \"n\": %zu, \"mode\": \"%s\"", p->device ? "CLBlast" : openblas_get_config(), p->m,
+           p->k, p->n, p->parameters);
     if (seconds > 0) printf(", \"gflops\": %.3f", gflops);
     printf(", \"way\": \"%s\"}\n", way);
     fflush(stdout);
@@ -189,10 +191,14 @@ int main(int argc, char **argv)
     p.expected = fill(p.m * p.n, 4);
     openblas(&p, p.expected);
     if (strcmp(way, "openblas")) open_device(&p);
-    if (!strcmp(way, "override")) search(&p);
-    else if (p.device && !is_right(&p)) fail("CLBlast's defaults are wrong", 0);
-    if (argc < 7) report(&p, way, measure(&p, seconds));
-    else report(&p, way, 0);
+    if (!strcmp(way, "override"))
+        search(&p);
+    else if (p.device && !is_right(&p))
+        fail("CLBlast's defaults are wrong", 0);
+    if (argc < 7)
+        report(&p, way, measure(&p, seconds));
+    else
+        report(&p, way, 0);
     while (argc > 6 && fgets(line, sizeof line, stdin)) report(&p, way, measure(&p, seconds));
     return 0;
 }
