@@ -32,10 +32,10 @@
     X(1, 4, 5, 150, 65, 7, 1, 1, 0, 1)                                                                                                     \
     X(1, 7, 6, 3, 1, 5, 3, 3, 2, 2)                                                                                                        \
     X(1, 20, 30, 8, 4, 12, 3, 3, 1, 1)                                                                                                     \
-    X(2, 9, 14, 32, 32, 49, 3, 3, 1, 1)                                                                                                    \
-    X(1, 15, 17, 48, 48, 32, 3, 3, 2, 2)                                                                                                   \
-    X(1, 14, 14, 64, 32, 64, 3, 3, 4, 4)                                                                                                   \
-    X(1, 12, 13, 32, 32, 32, 3, 3, 0, 1)
+    X(4, 9, 14, 32, 32, 49, 3, 3, 1, 1)                                                                                                    \
+    X(2, 15, 17, 48, 48, 32, 3, 3, 2, 2)                                                                                                   \
+    X(3, 14, 14, 64, 32, 64, 3, 3, 4, 4)                                                                                                   \
+    X(5, 12, 13, 32, 32, 32, 3, 3, 0, 1)
 
 /* The attribute where I channels of C take part. */
 #define CONV2D_PREFIX(c, i) ((c) == (i) ? 0 : (i))
@@ -45,7 +45,10 @@
 
 /* 16: each of K additions rounds a partial sum of size about sqrt(k) by half an ulp at most, together 0.2 K eps in the
  * root mean square, five times that in the worst of many; results themselves reach 4 sqrt(K), so K eps is
- * sqrt(K) / 4 eps of them, and K is at most 4096 here. */
+ * sqrt(K) / 4 eps of them, and K is at most 4096 here. Winograd's form adds I numbers at each of 16 points, products of a transformed
+ * x of variance 4 (sums of 2 x 2) and a transformed w of variance a b, (a, b) from (1, 3/4, 3/4, 1); nine points make an output, and
+ * the variances of three of those rows are 5/2 together: 0.2 I eps sqrt(4 (5/2)^2) = 0.2 (5 I) eps, where K = 9 I. dw's comes to
+ * K eps by the same count. */
 enum { CONV2D_TOLERANCE = 16 };
 
 #endif

@@ -59,6 +59,7 @@ rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x
 
 /* host/op/conv_winograd.c: 3x3 windows between many channels; the workspaces are the launches'. */
 bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev);
+bool rheo_conv_tiles_are_many(const rheo_conv *c, const rheo_device_facts *dev);
 size_t rheo_conv_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                       rheo_error *err);

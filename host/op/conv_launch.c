@@ -12,7 +12,7 @@ static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
     const int64_t vec = dev->vector_width;
     const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     if (pointwise && larger(c->i, c->o) <= RHEO_SMALL_MAX) return SMALL;
-    if (!c->direct && rheo_conv_suits_winograd(c, dev)) return WINOGRAD;
+    if (!c->direct && rheo_conv_suits_winograd(c, dev) && rheo_conv_tiles_are_many(c, dev)) return WINOGRAD;
     return c->i % vec == 0 && conv_depth(c) >= 4 * vec && c->o <= RHEO_THIN_MAX ? THIN : COLUMNS;
 }
 
