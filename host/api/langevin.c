@@ -1,6 +1,5 @@
 /* Samples of score models: from the caller's arguments to jobs of host/sample/draw_score.h. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "api/checkpoint.h"
 #include "data/png.h"
@@ -52,22 +51,15 @@ rheo_status rheo_interpolate(rheo_checkpoint *c, const rheo_langevin_options *o,
 
 /* ---- inpainting ------------------------------------------------------------------------------------------------ */
 
-static rheo_status choose(const char *what, const char *found, const char *first, const char *second, bool *is_second, rheo_error *err)
-{
-    *is_second = found && !strcmp(found, second);
-    if (!found || *is_second || !strcmp(found, first)) return RHEO_OK;
-    return rheo_fail(err, RHEO_EINVAL, "%s: found '%.40s', expected %s or %s", what, found, first, second);
-}
-
 rheo_status rheo_inpaint(rheo_checkpoint *c, const uint8_t *image, const uint8_t *mask, const rheo_inpaint_options *how,
                          const rheo_langevin_options *o, float *out, rheo_error *err)
 {
     const size_t dims = (size_t)rheo_dims(c->recipe.shape), channels = (size_t)c->recipe.shape.c;
-    bool second = false, noisy = false;
+    int second = 0, noisy = 0;
     rheo_status st = check(c, o, "inpaint", err);
     if (!st && !c->recipe.shape.bytes) st = rheo_fail(err, RHEO_EINVAL, "inpaint: found a model of vectors, expected one of images");
-    if (!st && how) st = choose("variant", how->variant, "v1", "v2", &second, err);
-    if (!st && how) st = choose("finish", how->finish, "restore", "noisy", &noisy, err);
+    if (!st && how) st = rheo_score_choose("variant", how->variant, "v1", "v2", &second, err);
+    if (!st && how) st = rheo_score_choose("finish", how->finish, "restore", "noisy", &noisy, err);
     if (st) return st;
     float *known = malloc(2 * dims * sizeof *known), *reference = known + dims;
     if (!known) return rheo_fail(err, RHEO_ENOMEM, "out of memory");

@@ -13,6 +13,8 @@ typedef struct rheo_score_schedule {
     int first_level;
 } rheo_score_schedule;
 
+/* Which of two words `found` is: 0 or 1 into *out, 0 for NULL. RHEO_EINVAL names what, found and both. */
+rheo_status rheo_score_choose(const char *what, const char *found, const char *first, const char *second, int *out, rheo_error *err);
 /* Reads the options, the model's own standing for those not given. Errors: RHEO_EINVAL names the option. */
 rheo_status rheo_score_schedule_from(const rheo_ncsn *m, const cJSON *config, const rheo_langevin_options *o, rheo_score_schedule *out,
                                      rheo_error *err);

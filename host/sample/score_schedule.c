@@ -4,8 +4,7 @@
 
 #include "sample/draw_score.h"
 
-/* Which of two words it is; 0 for NULL. */
-static rheo_status choose(const char *what, const char *found, const char *first, const char *second, int *out, rheo_error *err)
+rheo_status rheo_score_choose(const char *what, const char *found, const char *first, const char *second, int *out, rheo_error *err)
 {
     *out = found && !strcmp(found, second);
     if (!found || *out || !strcmp(found, first)) return RHEO_OK;
@@ -22,7 +21,8 @@ static rheo_status choose_step(const rheo_ncsn *m, const cJSON *config, const rh
     const double number = o->epsilon > 0 ? o->epsilon : single && m->levels > 1 ? 2e-5 : own;
     int alpha = 0;
     if (!(o->epsilon >= 0 && o->epsilon <= 1e6)) return rheo_fail(err, RHEO_EINVAL, "epsilon: found %g, expected above 0", o->epsilon);
-    const rheo_status st = choose("step convention", o->step_convention ? o->step_convention : convention, "eta", "alpha", &alpha, err);
+    if (o->step_convention) convention = o->step_convention;
+    const rheo_status st = rheo_score_choose("step convention", convention, "eta", "alpha", &alpha, err);
     if (st) return st;
     *out = alpha ? number / 2 : number;
     if (last > 0 && *out >= 2 * last * last)
@@ -36,8 +36,8 @@ rheo_status rheo_score_schedule_from(const rheo_ncsn *m, const cJSON *config, co
 {
     double epsilon = 0;
     int single = 0, denoise = m->denoise;
-    rheo_status st = choose("method", o->method, "annealed", "langevin", &single, err);
-    if (!st && o->denoise) st = choose("denoise", o->denoise, "off", "on", &denoise, err);
+    rheo_status st = rheo_score_choose("method", o->method, "annealed", "langevin", &single, err);
+    if (!st && o->denoise) st = rheo_score_choose("denoise", o->denoise, "off", "on", &denoise, err);
     if (!st && (o->steps < 0 || o->steps > 1000000))
         st = rheo_fail(err, RHEO_EINVAL, "steps: found %lld, expected 1 to 1000000", (long long)o->steps);
     if (!st) st = choose_step(m, config, o, single, &epsilon, err);
