@@ -108,68 +108,29 @@ static const random_attr integers_attr[] = {
     { { 1, 1, 1, 130 }, RHEO_FOR_LEVEL_LABEL, 0, 0xffffffffu, 0 },
     { { 3, 2, 1, 3 }, 13, 2, 1, 0 },
 };
-#define SAMPLE(k)                                                                                                                          \
+#define SAMPLE(of)                                                                                                                         \
     {                                                                                                                                      \
-        .n_in = 1, .in = { RHEO_SPEC_U32(1, 1, 1, 4) }, .fill = { { .below = 0xffffffffu } }, .attr = &samples_attr[k],                    \
+        .n_in = 1, .in = { RHEO_SPEC_U32(1, 1, 1, 4) }, .fill = { { .below = 0xffffffffu } }, .attr = &(of),                               \
         .attr_bytes = sizeof(random_attr)                                                                                                  \
     }
-static const rheo_op_sample random_samples[] = { SAMPLE(0), SAMPLE(1), SAMPLE(2), SAMPLE(3), SAMPLE(4), SAMPLE(5) };
-#define INTEGERS(k)                                                                                                                        \
-    {                                                                                                                                      \
-        .n_in = 1, .in = { RHEO_SPEC_U32(1, 1, 1, 4) }, .fill = { { .below = 0xffffffffu } }, .attr = &integers_attr[k],                   \
-        .attr_bytes = sizeof(random_attr)                                                                                                  \
+static const rheo_op_sample samples[] = {
+    SAMPLE(samples_attr[0]), SAMPLE(samples_attr[1]), SAMPLE(samples_attr[2]),
+    SAMPLE(samples_attr[3]), SAMPLE(samples_attr[4]), SAMPLE(samples_attr[5]),
+};
+static const rheo_op_sample integers[] = { SAMPLE(integers_attr[0]), SAMPLE(integers_attr[1]), SAMPLE(integers_attr[2]) };
+
+#define RANDOM_OP(NAME, SAMPLES, TOLERANCE)                                                                                                \
+    const rheo_op rheo_op_##NAME = {                                                                                                       \
+        .name = #NAME, .flags = RHEO_OP_NO_GRADIENT, .infer = random_infer, .launch = random_launch, .cost = random_cost,                  \
+        .reference = random_reference, RHEO_SAMPLES(SAMPLES), .tolerance = TOLERANCE                                                       \
     }
-static const rheo_op_sample integer_samples[] = { INTEGERS(0), INTEGERS(1), INTEGERS(2) };
-
-/* Tolerance 0: integers and powers of two. */
-const rheo_op rheo_op_uniform = {
-    .name = "uniform",
-    .flags = RHEO_OP_NO_GRADIENT,
-    .infer = random_infer,
-    .launch = random_launch,
-    .cost = random_cost,
-    .reference = random_reference,
-    RHEO_SAMPLES(random_samples),
-};
-const rheo_op rheo_op_uniform16 = {
-    .name = "uniform16",
-    .flags = RHEO_OP_NO_GRADIENT,
-    .infer = random_infer,
-    .launch = random_launch,
-    .cost = random_cost,
-    .reference = random_reference,
-    RHEO_SAMPLES(random_samples),
-};
-/* 7: log 3 ulp and sqrt 3 (log's halved by it), sine or cosine 1 and the product; scaled by the largest, at most 5.77. */
-const rheo_op rheo_op_normal = {
-    .name = "normal",
-    .flags = RHEO_OP_NO_GRADIENT,
-    .infer = random_infer,
-    .launch = random_launch,
-    .cost = random_cost,
-    .reference = random_reference,
-    RHEO_SAMPLES(random_samples),
-    .tolerance = 7,
-};
-
-const rheo_op rheo_op_rademacher = {
-    .name = "rademacher",
-    .flags = RHEO_OP_NO_GRADIENT,
-    .infer = random_infer,
-    .launch = random_launch,
-    .cost = random_cost,
-    .reference = random_reference,
-    RHEO_SAMPLES(random_samples),
-};
-const rheo_op rheo_op_random_index = {
-    .name = "random_index",
-    .flags = RHEO_OP_NO_GRADIENT,
-    .infer = random_infer,
-    .launch = random_launch,
-    .cost = random_cost,
-    .reference = random_reference,
-    RHEO_SAMPLES(integer_samples),
-};
+/* Tolerance 0: integers and powers of two. 7: log 3 ulp and sqrt 3 (log's halved by it), sine or cosine 1 and the product; scaled by
+ * the largest, at most 5.77. */
+RANDOM_OP(uniform, samples, 0);
+RANDOM_OP(uniform16, samples, 0);
+RANDOM_OP(normal, samples, 7);
+RANDOM_OP(rademacher, samples, 0);
+RANDOM_OP(random_index, integers, 0);
 
 static rheo_value random_node(rheo_graph *g, const rheo_op *op, rheo_value key, rheo_shape shape, uint32_t purpose, uint32_t id,
                               uint32_t below)
