@@ -60,7 +60,6 @@ kernel void conv2d_total(const global float *part, global float *y, int n, int p
 #define ROWS 6
 #endif
 #define COLS (2 * VEC)
-#define FEW (ROWS / 3)      // rows of the small tile that ends a block
 
 // PoCL compiles each kernel three times over, with every function inlined that does not forbid it.
 #define NOINLINE __attribute__((noinline))
@@ -103,30 +102,6 @@ NOINLINE static void clear_row(float *to, int n)
         if (n > 0) to[0] = 0.0f;
         if (n > 1) to[1] = 0.0f;
         if (n > 2) to[2] = 0.0f;
-    }
-}
-
-// to[r stride + j] = patch[r, k0 + j] for j < n, where a position of x has C channels of which the first I take part. Taps side
-// by side read side by side unless dilated or parts of a position: one run a window row.
-NOINLINE static void gather(float *to, int stride, int rows, const global float *x, const int *at, const int *h, const int *w,
-                            int H, int W, int C, int I, int kw, int dilation, int k0, int n)
-{
-    const int taps = dilation == 1 && C == I ? kw : 1, run = taps * I;
-    for (int k = 0; k < n;) {
-        const int part = (k0 + k) / run, c = k0 + k - part * run, len = min(run - c, n - k), tap = part * taps;
-        const int dh = tap / kw * dilation, dw = tap % kw * dilation, shift = (dh * W + dw) * C + c;
-        for (int r = 0; r < rows; ++r) {
-            float *row = to + r * stride + k;
-            const int left = (w[r] + dw) * C + c, first = max(-left, 0), last = min(W * C - left, len);
-            if ((uint)(h[r] + dh) >= (uint)H || first >= last) {
-                clear_row(row, len);
-            } else {
-                if (first > 0) clear_row(row, first);
-                copy_row(row + first, x + at[r] + shift + first, last - first);
-                if (last < len) clear_row(row + last, len - last);
-            }
-        }
-        k += len;
     }
 }
 

@@ -8,6 +8,32 @@
 #define COLUMNS_MAX 1024        // of a group
 #define SPAN_ROWS 48            // positions gathered at a time, a multiple of ROWS
 
+// ---- patches in private memory --------------------------------------------------------------------------------------------
+
+// to[r stride + j] = patch[r, k0 + j] for j < n, where a position of x has C channels of which the first I take part. Taps side
+// by side read side by side unless dilated or parts of a position: one run a window row.
+NOINLINE static void gather(float *to, int stride, int rows, const global float *x, const int *at, const int *h, const int *w,
+                            int H, int W, int C, int I, int kw, int dilation, int k0, int n)
+{
+    const int taps = dilation == 1 && C == I ? kw : 1, run = taps * I;
+    for (int k = 0; k < n;) {
+        const int part = (k0 + k) / run, c = k0 + k - part * run, len = min(run - c, n - k), tap = part * taps;
+        const int dh = tap / kw * dilation, dw = tap % kw * dilation, shift = (dh * W + dw) * C + c;
+        for (int r = 0; r < rows; ++r) {
+            float *row = to + r * stride + k;
+            const int left = (w[r] + dw) * C + c, first = max(-left, 0), last = min(W * C - left, len);
+            if ((uint)(h[r] + dh) >= (uint)H || first >= last) {
+                clear_row(row, len);
+            } else {
+                if (first > 0) clear_row(row, first);
+                copy_row(row + first, x + at[r] + shift + first, last - first);
+                if (last < len) clear_row(row + last, len - last);
+            }
+        }
+        k += len;
+    }
+}
+
 // ---- weights in private memory: to[j, k, c] is weight k of column j COLS + c, k < n --------------------------------------
 
 // Rows of columns lie side by side. Columns beyond the last are zero.
