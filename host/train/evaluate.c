@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/running_mean.h"
 #include "train/feed.h"
 
 typedef rheo_value (*per_sample)(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
@@ -83,12 +84,11 @@ rheo_status rheo_evaluator_round_trip(rheo_evaluator *e, const rheo_rows *rows, 
     return st;
 }
 
-/* Welford's mean and variance: the loss of an image is thousands of nats, its spread a few. */
 rheo_status rheo_evaluator_mean(rheo_evaluator *e, const rheo_rows *rows, uint32_t n, uint64_t seed, const volatile int *stop,
                                 rheo_average *out, double *each, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
-    double mean = 0, squares = 0;
+    rheo_running_mean mean = { 0 };
     double *losses = malloc((size_t)e->batch * sizeof *losses);
     if (!losses) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     for (uint32_t first = 0; first < n && !st; first += (uint32_t)e->batch) {
@@ -99,13 +99,11 @@ rheo_status rheo_evaluator_mean(rheo_evaluator *e, const rheo_rows *rows, uint32
         }
         st = rheo_evaluator_loss(e, rows, first, now, seed, losses, err);
         for (int64_t i = 0; i < now && !st; i++) {
-            const double delta = losses[i] - mean;
-            mean += delta / (double)(first + i + 1);
-            squares += delta * (losses[i] - mean);
+            rheo_running_mean_add(&mean, losses[i]);
             if (each) each[first + i] = losses[i];
         }
     }
     free(losses);
-    if (!st) *out = (rheo_average){ mean, n > 1 ? sqrt(squares / ((double)n - 1) / (double)n) : NAN };
+    if (!st) *out = (rheo_average){ mean.mean, rheo_running_mean_error(&mean) };
     return st;
 }
