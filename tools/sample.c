@@ -59,8 +59,8 @@ static rheo_status sample(rheo_checkpoint *c, asked *a, const rheo_checkpoint_fa
     return st;
 }
 
-/* The rows of the options that only score models have, and --temperature, which they have not. */
-enum { TEMPERATURE = 2, CHAIN_FIRST = 5, CHAIN_ROWS = 7 };
+static const char *const of_flows[] = { "temperature", NULL };
+static const char *const of_chains[] = { "steps", "epsilon", "step-convention", "denoise", "data-init", "method", "snapshots", NULL };
 
 int tool_sample(int argc, char **argv)
 {
@@ -102,11 +102,9 @@ int tool_sample(int argc, char **argv)
     a.chain.seed = (uint64_t)seed;
     a.chain.steps = steps;
     a.chain.data_init = data_init;
-    int wrong = -1;
-    for (int k = 0; options[k].name; k++)
-        if (given >> k & 1 && (f.score ? k == TEMPERATURE && a.temperature != 1 : k >= CHAIN_FIRST && k < CHAIN_FIRST + CHAIN_ROWS)) wrong = k;
-    if (wrong >= 0)
-        code = tool_misused("sample", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, options[wrong].name);
+    const char *wrong = f.score && a.temperature == 1 ? NULL : tool_given(&usage, f.score ? of_flows : of_chains, true);
+    if (wrong)
+        code = tool_misused("sample", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, wrong);
     else if (sample(c, &a, &f, &err)) code = tool_failed("sample", &err);
     else printf("%s\n", a.out);
     rheo_checkpoint_close(c);

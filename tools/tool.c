@@ -3,10 +3,12 @@
 #include <argp.h>
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int tool_failed(const char *command, const rheo_error *err)
 {
@@ -128,6 +130,72 @@ bool tool_parse(const tool_usage *u, int *argc, char **argv, int *code)
     memmove(argv, argv + first, (size_t)n * sizeof *argv);
     *argc = n;
     return true;
+}
+
+const char *tool_given(const tool_usage *u, const char *const *names, bool among)
+{
+    const char *found = NULL;
+    for (int k = 0; u->options[k].name; ++k) {
+        bool listed = false;
+        for (int i = 0; names[i] && !listed; ++i) listed = !strcmp(names[i], u->options[k].name);
+        if (*u->given >> k & 1 && listed == among) found = u->options[k].name;
+    }
+    return found;
+}
+
+/* ---- work that takes long ------------------------------------------------------------------------------------------- */
+
+static volatile int stop;
+static const char *volatile stop_text;
+
+static void on_interrupt(int signal_number)
+{
+    stop = 1;
+    signal(signal_number, SIG_DFL);
+    if (stop_text) (void)!write(STDERR_FILENO, stop_text, strlen(stop_text));
+}
+
+const volatile int *tool_stop_at_interrupt(const char *text)
+{
+    stop_text = text;
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    return &stop;
+}
+
+tool_progress tool_progress_start(void) { return (tool_progress){ .terminal = isatty(STDERR_FILENO) != 0 }; }
+
+bool tool_progress_due(tool_progress *p, double seconds)
+{
+    if (!p->terminal && seconds - p->last < 5) return false;
+    p->last = seconds;
+    return true;
+}
+
+void tool_progress_line(tool_progress *p, const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (p->terminal) fprintf(stderr, "\r%-*s", p->width, line);
+    else fprintf(stderr, "%s\n", line);
+    p->width = n;
+    fflush(stderr);
+}
+
+void tool_progress_keep(tool_progress *p, const char *text)
+{
+    if (p->terminal && p->width) fprintf(stderr, "\r%*s\r", p->width, "");
+    fprintf(stderr, "%s\n", text);
+    p->width = 0;
+}
+
+void tool_progress_end(tool_progress *p)
+{
+    if (p->terminal && p->width) fputc('\n', stderr);
+    p->width = 0;
 }
 
 /* ---- small things --------------------------------------------------------------------------------------------------- */

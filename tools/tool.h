@@ -49,12 +49,37 @@ typedef struct tool_usage {
  * was wrong, and the subcommand returns *code. */
 bool tool_parse(const tool_usage *usage, int *argc, char **argv, int *code);
 
+/* An option that was given and is among the NULL-terminated names, or with `among` false is none of them; NULL: there is none. */
+const char *tool_given(const tool_usage *usage, const char *const *names, bool among);
+
 /* "rheo COMMAND: message" on stderr; returns TOOL_FAILED or TOOL_USAGE. */
 int tool_failed(const char *command, const rheo_error *err);
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
 int tool_misused(const char *command, const char *format, ...);
+
+/* ---- work that takes long ---------------------------------------------------------------------------------- */
+
+/* Ctrl-C and SIGTERM set the flag returned here and write `text` (may be NULL); a second Ctrl-C ends the process as it always does. */
+const volatile int *tool_stop_at_interrupt(const char *text);
+
+/* How far it is, on stderr: one line written over and over on a terminal, a line every few seconds into a pipe. */
+typedef struct tool_progress {
+    bool terminal;
+    double last;             /* seconds at which a line went into a pipe */
+    int width;               /* of the line on the terminal */
+} tool_progress;
+tool_progress tool_progress_start(void);
+bool tool_progress_due(tool_progress *p, double seconds);
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void tool_progress_line(tool_progress *p, const char *format, ...);
+void tool_progress_keep(tool_progress *p, const char *text);    /* a line that stays */
+void tool_progress_end(tool_progress *p);
+
+/* ---- what several subcommands have ------------------------------------------------------------------------- */
 
 /* The models' own options: rows of the table, and those given as JSON text. NULL when out of memory; freed by rheo_free. */
 typedef struct tool_model {
@@ -94,7 +119,7 @@ char *tool_model_config(const tool_model *m);
     { "epsilon", TOOL_NUMBER, &(o).epsilon, "E", "size of a step at the last level; the model's own", 1e-12, 1e6 }, \
     { "step-convention", TOOL_TEXT, &(o).step_convention, "C", "of epsilon: eta, or alpha (twice eta)", 0, 0 }, \
     { "denoise", TOOL_TEXT, &(o).denoise, "on|off", "a last step without noise", 0, 0 }
-/* Reports on stderr and stops at Ctrl-C from here on; the end closes the line. */
+/* Reports its progress and stops at Ctrl-C from here on; the end closes the line. */
 void tool_langevin_start(rheo_langevin_options *o);
 void tool_langevin_end(void);
 

@@ -1,31 +1,10 @@
 /* rheo train: a new run, or the next part of one. */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "tool.h"
 
-static volatile int stop;
-
-/* The second Ctrl-C ends the process as it always does. */
-static void on_interrupt(int signal_number)
-{
-    static const char text[] = "\nFinishing the step and saving; Ctrl-C again ends at once.\n";
-    stop = 1;
-    signal(signal_number, SIG_DFL);
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
-}
-
 /* ---- progress ------------------------------------------------------------------------------------------ */
-
-typedef struct printer {
-    bool terminal;
-    double last;             /* seconds at which a line went into a pipe */
-    int width;               /* of the line on the terminal */
-} printer;
 
 static void print_time(char text[24], double seconds)
 {
@@ -36,24 +15,17 @@ static void print_time(char text[24], double seconds)
 
 static void show(void *user, const rheo_progress *now)
 {
-    printer *p = user;
-    char line[256], steps[32] = "", valid[40] = "", left[24];
+    char steps[32] = "", valid[40] = "", left[24];
     if (now->message) {
-        fprintf(stderr, p->terminal && p->width ? "\r%*s\r%s\n" : "%.*s%s\n", p->terminal && p->width ? p->width : 0, "", now->message);
-        p->width = 0;
+        tool_progress_keep(user, now->message);
         return;
     }
-    if (!p->terminal && now->seconds - p->last < 5 && now->steps != now->step) return;
-    p->last = now->seconds;
+    if (!tool_progress_due(user, now->seconds) && now->steps != now->step) return;
     if (now->steps) snprintf(steps, sizeof steps, "/%llu", (unsigned long long)now->steps);
     if (!isnan(now->valid)) snprintf(valid, sizeof valid, "  valid %.4f", now->valid);
     print_time(left, now->seconds_left);
-    const int n = snprintf(line, sizeof line, "step %llu%s  %.4f %s%s  %.*f images/s  %s left", (unsigned long long)now->step, steps,
-                           now->loss, now->unit, valid, now->images_per_second < 10 ? 1 : 0, now->images_per_second, left);
-    if (p->terminal) fprintf(stderr, "\r%-*s", p->width, line);
-    else fprintf(stderr, "%s\n", line);
-    p->width = n;
-    fflush(stderr);
+    tool_progress_line(user, "step %llu%s  %.4f %s%s  %.*f images/s  %s left", (unsigned long long)now->step, steps, now->loss, now->unit,
+                       valid, now->images_per_second < 10 ? 1 : 0, now->images_per_second, left);
 }
 
 /* ---- options ------------------------------------------------------------------------------------------- */
@@ -81,21 +53,19 @@ static int finish(const asked *a, rheo_status st, const rheo_error *err)
 static int train(asked *a)
 {
     rheo_error err = RHEO_ERROR_INIT;
-    printer p = { .terminal = isatty(STDERR_FILENO) != 0 };
+    tool_progress shown = tool_progress_start();
     rheo_train_options *o = &a->train;
     rheo_status st = RHEO_OK;
     char *config = tool_model_config(&a->model);
     o->progress = show;
-    o->user = &p;
-    o->stop = &stop;
+    o->user = &shown;
+    o->stop = tool_stop_at_interrupt("\nFinishing the step and saving; Ctrl-C again ends at once.\n");
     o->batch = a->batch;
     o->accumulate = a->accumulate;
     o->iterations = a->iterations;
     o->seed = (uint64_t)a->seed;
     o->force = a->force;
     o->model_config = config;
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
     if (a->resume) {
         o->run = a->resume;
         st = rheo_resume(o, &err);
@@ -103,13 +73,12 @@ static int train(asked *a)
         if (!o->iterations && o->minutes <= 0) o->minutes = 60;
         st = config ? rheo_train(o, &err) : RHEO_ENOMEM;
     }
-    if (p.terminal && p.width) fputc('\n', stderr);
+    tool_progress_end(&shown);
     rheo_free(config);
     return finish(a, st, &err);
 }
 
-/* The rows of the options that go with --resume: itself, --minutes, --iters, --device. */
-static const uint64_t WITH_RESUME = 0xf << 3;
+static const char *const with_resume[] = { "resume", "minutes", "iters", "device", NULL };
 
 int tool_train(int argc, char **argv)
 {
@@ -152,7 +121,7 @@ int tool_train(int argc, char **argv)
     if (argc == 1) o->model = argv[0];
     if (a.resume && (argc == 1 || o->data || o->run))
         return tool_misused("train", "--resume goes on with a run as it is: no model, --data or --out");
-    if (a.resume && given & ~WITH_RESUME)
+    if (a.resume && tool_given(&usage, with_resume, false))
         return tool_misused("train", "--resume goes on with a run as it is: only --minutes, --iters and --device can be given");
     if (!a.resume && argc == 0) return tool_misused("train", "expected a model (glow or ncsn), or --resume RUN");
     if (!a.resume && (!o->data || !o->run)) return tool_misused("train", "expected --%s", o->data ? "out RUN" : "data D");

@@ -1,17 +1,8 @@
 /* rheo tune: the fastest variant of each operation, measured. */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "tool.h"
-
-static volatile int stop;
-
-static void on_interrupt(int signal_number)
-{
-    stop = 1;
-    signal(signal_number, SIG_DFL);
-}
 
 typedef struct tally {
     int measured, changed;
@@ -69,9 +60,7 @@ int tool_tune(int argc, char **argv)
     o.batch = batch;
     o.accumulate = accumulate;
     o.user = &so_far;
-    o.stop = &stop;
-    signal(SIGINT, on_interrupt);
-    signal(SIGTERM, on_interrupt);
+    o.stop = tool_stop_at_interrupt(NULL);
     const rheo_status st = rheo_tune(&o, print, &err);
     rheo_free(config);
     fprintf(stderr, "%d operations with a choice, %d not by default\n", so_far.measured, so_far.changed);
