@@ -42,21 +42,27 @@ static inline rheo_train_options small(const char *run, const char *device, int6
     return o;
 }
 
-/* A folder of IDX files: 40 + 10 images of 4 x 4. */
-static inline void make_images(const char *folder)
+/* A folder of IDX files of square images, whose pixels are told by a function. */
+static inline void make_images_of(const char *folder, int side, int n_train, int n_test, int (*pixel)(int image, int y, int x))
 {
     static const char *const part[] = { "train", "t10k" };
+    const unsigned char edge = (unsigned char)side;
     char path[160];
     for (int k = 0; k < 2; k++) {
-        const unsigned n = k ? 10 : 40;
-        const unsigned char header[16] = { 0, 0, 8, 3, 0, 0, 0, (unsigned char)n, 0, 0, 0, 4, 0, 0, 0, 4 };
+        const int n = k ? n_test : n_train;
+        const unsigned char header[16] = { 0, 0, 8, 3, 0, 0, 0, (unsigned char)n, 0, 0, 0, edge, 0, 0, 0, edge };
         snprintf(path, sizeof path, "%s/%s-images-idx3-ubyte", folder, part[k]);
         FILE *f = fopen(path, "wb");
         fwrite(header, 1, sizeof header, f);
-        for (unsigned i = 0; i < n * 16; i++) fputc((int)(i * 37 % 256), f);
+        for (int i = 0; i < n * side * side; i++) fputc(pixel(i / (side * side), i / side % side, i % side), f);
         fclose(f);
     }
 }
+
+static inline int ramp(int image, int y, int x) { return ((image * 4 + y) * 4 + x) * 37 % 256; }
+
+/* 40 + 10 images of 4 x 4. */
+static inline void make_images(const char *folder) { make_images_of(folder, 4, 40, 10, ramp); }
 
 typedef struct state {
     rheo_recipe recipe;

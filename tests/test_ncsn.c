@@ -7,31 +7,21 @@
 #include "sample/ladder.h"
 #include "train/bands.h"
 
-/* A folder of IDX files: 80 + 16 images of 8 x 8, blobs of changing place and brightness. */
-static void make_blobs(const char *folder)
-{
-    static const char *const part[] = { "train", "t10k" };
-    char path[160];
-    for (int k = 0; k < 2; k++) {
-        const unsigned n = k ? 16 : 80;
-        const unsigned char header[16] = { 0, 0, 8, 3, 0, 0, 0, (unsigned char)n, 0, 0, 0, 8, 0, 0, 0, 8 };
-        snprintf(path, sizeof path, "%s/%s-images-idx3-ubyte", folder, part[k]);
-        FILE *f = fopen(path, "wb");
-        fwrite(header, 1, sizeof header, f);
-        for (int i = 0; i < (int)n; i++)
-            for (int y = 0; y < 8; y++)
-                for (int x = 0; x < 8; x++) {
-                    const double from = hypot(y - 2 - i % 4, x - 2 - i / 4 % 4);
-                    fputc((int)((128 + i) * exp(-from * from / 4)), f);
-                }
-        fclose(f);
-    }
-}
-
 static const char tiny[] = "{\"network\": \"v2\", \"width\": 4, \"sigma_begin\": 1, \"levels\": 4}";
 
-static rheo_train_options blobs(const scratch *s, const char *run, const char *device, int64_t iterations)
+/* Of changing place and brightness. */
+static int blob(int image, int y, int x)
 {
+    const double from = hypot(y - 2 - image % 4, x - 2 - image / 4 % 4);
+    return (int)((128 + image) * exp(-from * from / 4));
+}
+
+/* A folder of 80 + 16 images of 8 x 8, and how to train on them in its folder `run`. */
+static rheo_train_options blobs(scratch *s, char run[100], const char *device, int64_t iterations)
+{
+    *s = scratch_make();
+    make_images_of(s->folder, 8, 80, 16, blob);
+    snprintf(run, 100, "%s/run", s->folder);
     rheo_train_options o = small(run, device, iterations);
     o.model = "ncsn";
     o.data = s->folder;
@@ -105,13 +95,11 @@ Test(ncsn, a_zero_network_loses_half_the_dimensions)
 
 static void check_resumed(const char *device, const char *data, const char *config)
 {
-    scratch s = scratch_make();
+    scratch s;
     rheo_error err = RHEO_ERROR_INIT;
     char once[100], twice[100];
-    make_blobs(s.folder);
-    snprintf(once, sizeof once, "%s/once", s.folder);
-    snprintf(twice, sizeof twice, "%s/twice", s.folder);
     rheo_train_options o = blobs(&s, once, device, 6);
+    snprintf(twice, sizeof twice, "%s/twice", s.folder);
     if (data) o.data = data;
     o.model_config = config;
     ASSERT_OK(rheo_train(&o, &err));
@@ -160,13 +148,11 @@ static void read_looks(const char *run, double *valid, int *looks, int *bands)
 
 Test(ncsn, loss_falls_and_is_evaluated)
 {
-    scratch s = scratch_make();
+    scratch s;
     rheo_error err = RHEO_ERROR_INIT;
     char run[100];
     double before = NAN, after = NAN, out[1];
     int looks = 0, bands = 0;
-    make_blobs(s.folder);
-    snprintf(run, sizeof run, "%s/run", s.folder);
     rheo_train_options o = blobs(&s, run, device_of(device_count() - 1), 1);
     ASSERT_OK(rheo_train(&o, &err));
     read_looks(run, &before, &looks, &bands);
@@ -196,11 +182,9 @@ Test(ncsn, loss_falls_and_is_evaluated)
 
 Test(ncsn, auto_follows_the_rules_and_is_written_down)
 {
-    scratch s = scratch_make();
+    scratch s;
     rheo_error err = RHEO_ERROR_INIT;
     char run[100];
-    make_blobs(s.folder);
-    snprintf(run, sizeof run, "%s/run", s.folder);
     rheo_train_options o = blobs(&s, run, "host", 1);
     o.model_config = "{\"width\": 2, \"auto\": true, \"sigma_end\": 0.5, \"steps\": 20}";
     ASSERT_OK(rheo_train(&o, &err));
@@ -255,11 +239,9 @@ Test(ncsn, what_is_wrong_is_named)
 
 Test(ncsn, auto_and_inversion_are_refused_where_they_make_no_sense)
 {
-    scratch s = scratch_make();
+    scratch s;
     rheo_error err = RHEO_ERROR_INIT;
     char run[100];
-    make_blobs(s.folder);
-    snprintf(run, sizeof run, "%s/run", s.folder);
     rheo_train_options o = blobs(&s, run, "host", 1);
     o.model_config = "{\"network\": \"baseline\", \"auto\": true}";
     ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "auto: network baseline");

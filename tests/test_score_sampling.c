@@ -18,7 +18,7 @@ static rheo_train_options score_run(const char *data, const char *run, const cha
 }
 
 /* A model of 4 x 4 images after two steps. */
-static rheo_checkpoint *open_model(scratch *s)
+static rheo_checkpoint *open_model(scratch *s, const char *config)
 {
     rheo_error err = RHEO_ERROR_INIT;
     rheo_checkpoint *c = NULL;
@@ -26,7 +26,7 @@ static rheo_checkpoint *open_model(scratch *s)
     *s = scratch_make();
     make_images(s->folder);
     snprintf(run, sizeof run, "%s/run", s->folder);
-    const rheo_train_options o = score_run(s->folder, run, tiny);
+    const rheo_train_options o = score_run(s->folder, run, config);
     ASSERT_OK(rheo_train(&o, &err));
     ASSERT_OK(rheo_checkpoint_open(run, o.device, NULL, &c, &err));
     return c;
@@ -42,7 +42,7 @@ Test(score_sampling, a_sample_is_a_function_of_seed_and_index)
     enum { MANY = 70 }; /* more than one batch */
     scratch s;
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_checkpoint *c = open_model(&s);
+    rheo_checkpoint *c = open_model(&s, tiny);
     rheo_langevin_options o;
     float many[MANY * DIMS], few[7 * DIMS], one[DIMS], again[7 * DIMS];
     rheo_langevin_defaults(&o);
@@ -78,15 +78,7 @@ Test(score_sampling, starts_are_equal_bit_for_bit)
     scratch s;
     rheo_error err = RHEO_ERROR_INIT;
     float all[65 * DIMS], one[DIMS];
-    rheo_checkpoint *c = NULL;
-    char run[100];
-    s = scratch_make();
-    make_images(s.folder);
-    snprintf(run, sizeof run, "%s/run", s.folder);
-    const rheo_train_options o =
-        score_run(s.folder, run, "{\"network\": \"v2\", \"width\": 4, \"levels\": 2, \"steps\": 0, \"denoise\": \"off\"}");
-    ASSERT_OK(rheo_train(&o, &err));
-    ASSERT_OK(rheo_checkpoint_open(run, o.device, NULL, &c, &err));
+    rheo_checkpoint *c = open_model(&s, "{\"network\": \"v2\", \"width\": 4, \"levels\": 2, \"steps\": 0, \"denoise\": \"off\"}");
     rheo_langevin_options l;
     rheo_langevin_defaults(&l);
     l.n = 65;
@@ -103,7 +95,7 @@ Test(score_sampling, known_pixels)
     enum { N = 3 };
     scratch s;
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_checkpoint *c = open_model(&s);
+    rheo_checkpoint *c = open_model(&s, tiny);
     static const char *const variants[] = { "v1", "v2" };
     unsigned char image[DIMS], mask[DIMS], bytes[N * DIMS];
     float out[N * DIMS], noisy[N * DIMS];
@@ -169,7 +161,7 @@ Test(score_sampling, what_is_told_on_the_way)
 {
     scratch s;
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_checkpoint *c = open_model(&s);
+    rheo_checkpoint *c = open_model(&s, tiny);
     told t = { .calls = 0 };
     float out[12 * DIMS];
     unsigned char *picture = NULL;
@@ -211,7 +203,7 @@ Test(score_sampling, interpolation_has_a_middle)
 {
     scratch s;
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_checkpoint *c = open_model(&s);
+    rheo_checkpoint *c = open_model(&s, tiny);
     float out[5 * DIMS];
     rheo_langevin_options o;
     rheo_langevin_defaults(&o);
@@ -230,7 +222,7 @@ Test(score_sampling, refusals)
 {
     scratch s;
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_checkpoint *c = open_model(&s), *flow = NULL;
+    rheo_checkpoint *c = open_model(&s, tiny), *flow = NULL;
     float out[DIMS];
     unsigned char bytes[DIMS] = { 0 };
     char run[100];
