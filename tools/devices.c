@@ -38,11 +38,7 @@ static int print_json(const rheo_device_info *d, size_t n)
     cJSON *list = cJSON_CreateArray();
     bool ok = list != NULL;
     for (size_t k = 0; k < n && ok; ++k) ok = add_device(list, &d[k], k);
-    char *text = ok ? cJSON_Print(list) : NULL;
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(list);
-    return text ? TOOL_OK : tool_failed("devices", &(rheo_error){ RHEO_ENOMEM, "" });
+    return tool_print_json("devices", list, ok);
 }
 
 int tool_devices(int argc, char **argv)

@@ -31,11 +31,7 @@ static int print_json(const rheo_evaluation *e, const char *data, const char *sp
       && cJSON_AddStringToObject(o, "data", data) && cJSON_AddStringToObject(o, "split", split)
       && cJSON_AddStringToObject(o, "weights", weights) && cJSON_AddStringToObject(o, "unit", e->unit)
       && cJSON_AddNumberToObject(o, "loss", e->loss) && add_bands(o, e);
-    char *text = ok ? cJSON_Print(o) : NULL;
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(o);
-    return text ? TOOL_OK : tool_failed("eval", &(rheo_error){ RHEO_ENOMEM, "" });
+    return tool_print_json("eval", o, ok);
 }
 
 static void print_text(const rheo_evaluation *e)

@@ -11,8 +11,8 @@ static void show(void *user, const rheo_langevin_progress *now)
     char left[32] = "";
     if (!tool_progress_due(user, now->seconds)) return;
     if (!isnan(now->seconds_left)) snprintf(left, sizeof left, "  %.0f s left", ceil(now->seconds_left));
-    tool_progress_line(user, "step %llu/%llu  level %d/%d  %u samples done%s", (unsigned long long)now->step, (unsigned long long)now->steps,
-                       now->level, now->levels, now->samples, left);
+    tool_progress_line(user, "step %llu/%llu  level %d/%d  %u samples done%s", (unsigned long long)now->step,
+                       (unsigned long long)now->steps, now->level, now->levels, now->samples, left);
 }
 
 void tool_langevin_start(rheo_langevin_options *o)

@@ -91,11 +91,7 @@ static int print_json(const rheo_quality *q)
     for (int k = 0; k < ROWS && ok; k++)
         ok = cJSON_AddNumberToObject(samples, rows[k].key, value(&q->samples, &rows[k]))
              && cJSON_AddNumberToObject(floor, rows[k].key, value(&q->floor, &rows[k]));
-    char *text = ok ? cJSON_Print(o) : NULL;
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(o);
-    return text ? TOOL_OK : tool_failed("quality", &(rheo_error){ RHEO_ENOMEM, "" });
+    return tool_print_json("quality", o, ok);
 }
 
 static void print_text(const rheo_quality *q)

@@ -1,6 +1,7 @@
 #include "tool.h"
 
 #include <argp.h>
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -25,6 +26,15 @@ int tool_misused(const char *command, const char *format, ...)
     fprintf(stderr, "; see %s %s --help\n", tool_program, command);
     va_end(args);
     return TOOL_USAGE;
+}
+
+int tool_print_json(const char *command, cJSON *json, bool ok)
+{
+    char *text = ok ? cJSON_Print(json) : NULL;
+    if (text) puts(text);
+    cJSON_free(text);
+    cJSON_Delete(json);
+    return text ? TOOL_OK : tool_failed(command, &(rheo_error){ RHEO_ENOMEM, "" });
 }
 
 /* ---- options ---------------------------------------------------------------------------------------------------- */
@@ -179,8 +189,10 @@ void tool_progress_line(tool_progress *p, const char *format, ...)
     va_start(args, format);
     const int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    if (p->terminal) fprintf(stderr, "\r%-*s", p->width, line);
-    else fprintf(stderr, "%s\n", line);
+    if (p->terminal)
+        fprintf(stderr, "\r%-*s", p->width, line);
+    else
+        fprintf(stderr, "%s\n", line);
     p->width = n;
     fflush(stderr);
 }

@@ -8,6 +8,8 @@
 
 #include "rheo/rheo.h"
 
+struct cJSON;
+
 extern const char *const tool_program;      /* "rheo", in whose main file it stands */
 
 enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };      /* exit codes */
@@ -59,6 +61,9 @@ __attribute__((format(printf, 2, 3)))
 #endif
 int tool_misused(const char *command, const char *format, ...);
 
+/* Prints an object and frees it; `ok` false: there was no memory to make it. Returns the exit code, and says why it failed. */
+int tool_print_json(const char *command, struct cJSON *json, bool ok);
+
 /* ---- work that takes long ---------------------------------------------------------------------------------- */
 
 /* Ctrl-C and SIGTERM set the flag returned here and write `text` (may be NULL); a second Ctrl-C ends the process as it always does. */
@@ -67,8 +72,8 @@ const volatile int *tool_stop_at_interrupt(const char *text);
 /* How far it is, on stderr: one line written over and over on a terminal, a line every few seconds into a pipe. */
 typedef struct tool_progress {
     bool terminal;
-    double last;             /* seconds at which a line went into a pipe */
-    int width;               /* of the line on the terminal */
+    double last; /* seconds at which a line went into a pipe */
+    int width;   /* of the line on the terminal */
 } tool_progress;
 tool_progress tool_progress_start(void);
 bool tool_progress_due(tool_progress *p, double seconds);
@@ -76,7 +81,7 @@ bool tool_progress_due(tool_progress *p, double seconds);
 __attribute__((format(printf, 2, 3)))
 #endif
 void tool_progress_line(tool_progress *p, const char *format, ...);
-void tool_progress_keep(tool_progress *p, const char *text);    /* a line that stays */
+void tool_progress_keep(tool_progress *p, const char *text); /* a line that stays */
 void tool_progress_end(tool_progress *p);
 
 /* ---- what several subcommands have ------------------------------------------------------------------------- */

@@ -57,16 +57,12 @@ static bool add_rows(cJSON *parent, const char *name, const rheo_toy_number *r, 
     return o != NULL;
 }
 
-static bool print_json(const toy *t)
+static int print_json(const toy *t)
 {
     cJSON *o = cJSON_CreateObject();
     const bool ok = cJSON_AddNumberToObject(o, "chains", t->n) && add_rows(o, "field", t->field_number, RHEO_TOY_FIELD_NUMBERS)
                     && add_rows(o, "mixing", t->mixing_number, RHEO_TOY_MIXING_NUMBERS);
-    char *text = ok ? cJSON_Print(o) : NULL;
-    if (text) puts(text);
-    cJSON_free(text);
-    cJSON_Delete(o);
-    return text != NULL;
+    return tool_print_json("toy", o, ok);
 }
 
 static void print_text(const toy *t)
@@ -132,9 +128,9 @@ int tool_toy(int argc, char **argv)
         code = tool_failed("toy", &(rheo_error){ RHEO_ENOMEM, "" });
     else if (!toy_folder(out, &err) || measure(&t, device, (uint64_t)seed, &err))
         code = tool_failed("toy", &err);
-    else if (json && !print_json(&t))
-        code = tool_failed("toy", &(rheo_error){ RHEO_ENOMEM, "" });
-    else if (!json)
+    else if (json)
+        code = print_json(&t);
+    else
         print_text(&t);
     if (!code && !write_files(&t, out, &err)) code = tool_failed("toy", &err);
     if (!code && all_outside(&t)) code = TOOL_FAILED;
