@@ -18,29 +18,29 @@ Test(file, written_whole_or_not_at_all)
 {
     scratch s = scratch_make();
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_output a, b;
+    rheo_file_output a, b;
     void *data;
     size_t bytes;
     char path[sizeof s.path];
     strcpy(path, scratch_file(&s, "a"));
 
     ASSERT_OK(rheo_file_write(path, "old", 3, &err));
-    ASSERT_OK(rheo_output_open(&a, path, &err));
+    ASSERT_OK(rheo_file_output_open(&a, path, &err));
     fputs("newer", a.stream);
-    ASSERT_FAILS(rheo_output_open(&b, path, &err), RHEO_EFILE, "another process");
+    ASSERT_FAILS(rheo_file_output_open(&b, path, &err), RHEO_EFILE, "another process");
     err = (rheo_error)RHEO_ERROR_INIT;
     ASSERT_OK(rheo_file_read(path, 100, &data, &bytes, &err));
     cr_assert_str_eq(data, "old", "before commit the old file stands");
     free(data);
-    ASSERT_OK(rheo_output_commit(&a, &err));
+    ASSERT_OK(rheo_file_output_commit(&a, &err));
     ASSERT_OK(rheo_file_read(path, 5, &data, &bytes, &err));
     cr_assert(bytes == 5 && !strcmp(data, "newer"));
     free(data);
 
-    ASSERT_OK(rheo_output_open(&a, path, &err));
+    ASSERT_OK(rheo_file_output_open(&a, path, &err));
     fputs("thrown away", a.stream);
-    rheo_output_discard(&a);
-    rheo_output_discard(&a);
+    rheo_file_output_discard(&a);
+    rheo_file_output_discard(&a);
     cr_assert_eq(scratch_count(&s), 1, "nothing temporary is left");
     scratch_put(&s, "a.tmp", "left by a killed process", 24);
     ASSERT_OK(rheo_file_write(path, "x", 1, &err));
@@ -60,12 +60,12 @@ Test(file, full_disk)
 {
     rheo_error err = RHEO_ERROR_INIT;
     static char much[1 << 16];
-    rheo_output out;
+    rheo_file_output out;
     scratch s = scratch_make();
-    ASSERT_OK(rheo_output_open(&out, scratch_file(&s, "a"), &err));
+    ASSERT_OK(rheo_file_output_open(&out, scratch_file(&s, "a"), &err));
     cr_assert(freopen("/dev/full", "wb", out.stream));
     fwrite(much, 1, sizeof much, out.stream);
-    cr_assert_eq(rheo_output_commit(&out, &err), RHEO_EFILE);
+    cr_assert_eq(rheo_file_output_commit(&out, &err), RHEO_EFILE);
     cr_assert(strstr(err.text, "cannot be written"));
     cr_assert_eq(scratch_count(&s), 0);
     scratch_remove(&s);

@@ -106,11 +106,11 @@ static int open_locked(const char *path)
     }
 }
 
-rheo_status rheo_output_open(rheo_output *out, const char *path, rheo_error *err)
+rheo_status rheo_file_output_open(rheo_file_output *out, const char *path, rheo_error *err)
 {
     int fd = -1;
     rheo_status st = RHEO_ENOMEM;
-    *out = (rheo_output){ NULL, concatenate(path, "", ""), concatenate(path, ".tmp", "") };
+    *out = (rheo_file_output){ NULL, concatenate(path, "", ""), concatenate(path, ".tmp", "") };
     if (!out->path || !out->temporary) goto failed;
     st = RHEO_EFILE;
     fd = open_locked(out->temporary);
@@ -127,7 +127,7 @@ failed:
     }
     free(out->path);
     free(out->temporary);
-    *out = (rheo_output){ NULL, NULL, NULL };
+    *out = (rheo_file_output){ NULL, NULL, NULL };
     return st;
 }
 
@@ -146,7 +146,7 @@ static void sync_folder_of(const char *path)
     free(folder);
 }
 
-rheo_status rheo_output_commit(rheo_output *out, rheo_error *err)
+rheo_status rheo_file_output_commit(rheo_file_output *out, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
     errno = 0;
@@ -158,30 +158,30 @@ rheo_status rheo_output_commit(rheo_output *out, rheo_error *err)
         free(out->temporary);
         out->temporary = NULL;
     }
-    rheo_output_discard(out);
+    rheo_file_output_discard(out);
     return st;
 }
 
-void rheo_output_discard(rheo_output *out)
+void rheo_file_output_discard(rheo_file_output *out)
 {
     if (out->temporary) unlink(out->temporary);
     if (out->stream) fclose(out->stream);
     free(out->path);
     free(out->temporary);
-    *out = (rheo_output){ NULL, NULL, NULL };
+    *out = (rheo_file_output){ NULL, NULL, NULL };
 }
 
 rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rheo_error *err)
 {
-    rheo_output out;
-    const rheo_status st = rheo_output_open(&out, path, err);
+    rheo_file_output out;
+    const rheo_status st = rheo_file_output_open(&out, path, err);
     if (st) return st;
     if (fwrite(data, 1, bytes, out.stream) != bytes) {
         rheo_fail(err, RHEO_EFILE, "%s: cannot be written: %s", path, strerror(errno));
-        rheo_output_discard(&out);
+        rheo_file_output_discard(&out);
         return RHEO_EFILE;
     }
-    return rheo_output_commit(&out, err);
+    return rheo_file_output_commit(&out, err);
 }
 
 rheo_status rheo_folder_make(const char *path, rheo_error *err)

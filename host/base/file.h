@@ -13,14 +13,14 @@ rheo_status rheo_file_read(const char *path, size_t max_bytes, void **out, size_
 
 /* Writing never leaves half a file: bytes go to `<path>.tmp`, and commit syncs it, renames it and syncs the folder.
  * Until then, and after discard or a kill, what stood at path stands. One writer a path; a second is refused. */
-typedef struct rheo_output {
+typedef struct rheo_file_output {
     FILE *stream;            /* to be written to by the caller; commit notices errors that it left */
     char *path, *temporary;
-} rheo_output;
+} rheo_file_output;
 
-rheo_status rheo_output_open(rheo_output *out, const char *path, rheo_error *err);
-rheo_status rheo_output_commit(rheo_output *out, rheo_error *err);      /* ends out, whatever it returns */
-void rheo_output_discard(rheo_output *out);                             /* no effect on an ended or zeroed one */
+rheo_status rheo_file_output_open(rheo_file_output *out, const char *path, rheo_error *err);
+rheo_status rheo_file_output_commit(rheo_file_output *out, rheo_error *err); /* ends out, whatever it returns */
+void rheo_file_output_discard(rheo_file_output *out);                        /* no effect on an ended or zeroed one */
 
 rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rheo_error *err);    /* the three at once */
 

@@ -93,7 +93,7 @@ rheo_status rheo_npy_save(const char *path, int rank, const uint64_t *dim, const
 {
     enum { HEADER = 128 - 10 }; /* the elements begin at byte 128 */
     char header[HEADER + 1];
-    rheo_output out = { 0 };
+    rheo_file_output out = { 0 };
     uint64_t count = 1;
     int n = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
     for (int k = 0; k < rank; k++) {
@@ -103,12 +103,12 @@ rheo_status rheo_npy_save(const char *path, int rank, const uint64_t *dim, const
     n += snprintf(header + n, sizeof header - (size_t)n, "), }");
     memset(header + n, ' ', (size_t)(HEADER - 1 - n));
     header[HEADER - 1] = '\n';
-    rheo_status st = rheo_output_open(&out, path, err);
+    rheo_status st = rheo_file_output_open(&out, path, err);
     if (st) return st;
     fwrite("\x93NUMPY\x01\x00", 1, PREFIX, out.stream);
     fputc(HEADER, out.stream);
     fputc(0, out.stream);
     fwrite(header, 1, HEADER, out.stream);
     fwrite(data, sizeof *data, (size_t)count, out.stream); /* little-endian hosts only, as everywhere here */
-    return rheo_output_commit(&out, err);
+    return rheo_file_output_commit(&out, err);
 }

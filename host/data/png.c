@@ -49,7 +49,7 @@ rheo_status rheo_png_write(const char *path, const uint8_t *pixels, uint32_t h, 
 {
     rheo_status st = RHEO_ENOMEM;
     rheo_error why = RHEO_ERROR_INIT;
-    rheo_output out = { NULL, NULL, NULL };
+    rheo_file_output out = { NULL, NULL, NULL };
     png_structp png = NULL;
     png_infop info = NULL;
     png_textp chunks = NULL;
@@ -68,13 +68,13 @@ rheo_status rheo_png_write(const char *path, const uint8_t *pixels, uint32_t h, 
         chunks[k].key = (char *)(uintptr_t)text[k].key;
         chunks[k].text = (char *)(uintptr_t)text[k].value;
     }
-    st = rheo_output_open(&out, path, err);
+    st = rheo_file_output_open(&out, path, err);
     if (st) goto done;
-    if (encode(png, info, out.stream, pixels, h, w, c, chunks, (int)n_text)) st = rheo_output_commit(&out, err);
+    if (encode(png, info, out.stream, pixels, h, w, c, chunks, (int)n_text)) st = rheo_file_output_commit(&out, err);
     else st = rheo_fail(err, RHEO_EFILE, "%s: cannot be written: %s", path, why.text);
 done:
     png_destroy_write_struct(&png, &info);
-    rheo_output_discard(&out);
+    rheo_file_output_discard(&out);
     free(chunks);
     return st;
 }

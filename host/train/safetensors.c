@@ -133,7 +133,7 @@ rheo_status rheo_safetensors_read(rheo_safetensors *f, const char *name, rheo_dt
 rheo_status rheo_safetensors_write(const char *path, const rheo_tensor *tensors, size_t n_tensors, const rheo_note *notes, size_t n_notes,
                                    rheo_tensor_source source, void *user, rheo_error *err)
 {
-    rheo_output out = { NULL, NULL, NULL };
+    rheo_file_output out = { NULL, NULL, NULL };
     char *header = NULL;
     void *data = NULL;
     uint64_t largest;
@@ -144,7 +144,7 @@ rheo_status rheo_safetensors_write(const char *path, const rheo_tensor *tensors,
         st = rheo_fail(err, RHEO_ENOMEM, "%s: no memory for a tensor of %ju bytes", path, (uintmax_t)largest);
         goto done;
     }
-    st = rheo_output_open(&out, path, err);
+    st = rheo_file_output_open(&out, path, err);
     if (st) goto done;
     /* Write errors stay with the stream: commit reports them. */
     const uint64_t n = strlen(header);
@@ -156,9 +156,9 @@ rheo_status rheo_safetensors_write(const char *path, const rheo_tensor *tensors,
         st = source(user, k, data, err);
         if (!st) fwrite(data, 1, (size_t)bytes, out.stream);
     }
-    if (!st) st = rheo_output_commit(&out, err);
+    if (!st) st = rheo_file_output_commit(&out, err);
 done:
-    rheo_output_discard(&out);
+    rheo_file_output_discard(&out);
     cJSON_free(header);
     free(data);
     return st;
