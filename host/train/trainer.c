@@ -1,208 +1,12 @@
 #include "train/trainer.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "train/checkpoint.h"
 
 #define SAVE_SECONDS 60.0
 #define LOOK_SECONDS 30.0       /* between looks at the validation split, and */
 #define LOOK_SHARE 0.05         /* their part of the time, at most */
 #define PICTURE_SHARE 0.02
-enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
-
-/* ---- starting ---------------------------------------------------------------------------------------- */
-
-static void start_clock(const rheo_train_options *options, rheo_trainer *t)
-{
-    memset(t, 0, sizeof *t);
-    t->options = options;
-    t->start = t->last_save = t->last_look = t->report_time = rheo_seconds();
-    t->deadline = INFINITY;
-    t->valid = t->good.best = NAN;
-}
-
-/* Begins to read the data: rows take longer than all the rest before the first step. */
-static rheo_status begin_data(rheo_trainer *t, rheo_error *err)
-{
-    return rheo_dataset_begin(t->recipe.data, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
-}
-
-/* Everything that a new run and a resumed one need alike, over a model that is taken over. Kernels are loaded and plans made
- * while the data are read. */
-static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
-{
-    const rheo_rows *train = &t->data->split[RHEO_SPLIT_TRAIN], *valid = &t->data->split[RHEO_SPLIT_VALID];
-    const int64_t dims = rheo_dims(t->recipe.shape);
-    const uint32_t most = t->recipe.shape.bytes ? LOOK_IMAGES : LOOK_VECTORS;
-    rheo_status st = rheo_instance_create(model, t->recipe.device, &t->in, err);
-    if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
-    if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, err);
-    if (!st) st = rheo_dataset_wait(t->data, err);
-    if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
-    t->n_valid = valid->count < most ? valid->count : most;
-    for (int k = 0; k < 2 && !st; k++)
-        if (!(t->staging[k] = malloc((size_t)(t->recipe.batch * dims) * sizeof(float)))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    return st;
-}
-
-static void announce(rheo_trainer *t)
-{
-    const char *device = t->in.dev ? rheo_device_facts_of(t->in.dev)->name : "host, double precision";
-    rheo_trainer_say(t, "%s, %lld parameters, on %s; activations %s (%.0f MiB)", t->recipe.model,
-                     (long long)rheo_params_numbers(t->in.model->params), device, t->step.inverts ? "rebuilt by inversion" : "stored",
-                     (double)rheo_plan_stats_of(t->step.apply).arena_bytes / 1048576);
-    if (t->recipe.variants.unknown)
-        rheo_trainer_say(t, "variants of %d operations are not in this build: it takes the defaults, and other roundings",
-                         t->recipe.variants.unknown);
-}
-
-/* What the model chose from the data: said now, and kept for the log of the run to be made. */
-static rheo_status note_choice(void *user, const char *option, double value, const char *why, rheo_error *err)
-{
-    rheo_trainer *t = user;
-    const size_t used = strlen(t->choices);
-    const int n = snprintf(t->choices + used, sizeof t->choices - used, "%s{\"chosen\":\"%s\",\"value\":%.9g,\"why\":\"%s\"}",
-                           used ? "\n" : "", option, value, why);
-    if (n < 0 || (size_t)n >= sizeof t->choices - used) return rheo_fail(err, RHEO_ENOMEM, "%s: no room for what was chosen", option);
-    rheo_trainer_say(t, "%s %.4g: %s", option, value, why);
-    return RHEO_OK;
-}
-
-/* Options that are to be chosen from the training rows. */
-static rheo_status choose_options(rheo_trainer *t, rheo_error *err)
-{
-    const rheo_model_type *type = rheo_model_find(t->recipe.model);
-    if (!type || !type->choose || !cJSON_GetObjectItemCaseSensitive(t->recipe.config, "auto")) return RHEO_OK;
-    const rheo_status st = rheo_dataset_wait(t->data, err);
-    return st ? st : type->choose(t->recipe.config, t->recipe.shape, &t->data->split[RHEO_SPLIT_TRAIN], note_choice, t, err);
-}
-
-/* Images for the data-dependent initialisation: 256 of 32 x 32, fewer of larger ones (flows 2.3). */
-static rheo_status initialise(rheo_trainer *t, rheo_error *err)
-{
-    const rheo_data_shape s = t->recipe.shape;
-    int64_t n = s.h * s.w > 1024 ? (int64_t)INITIAL_IMAGES * 1024 / (s.h * s.w) : INITIAL_IMAGES;
-    if (n < 4) n = 4;
-    if (n > t->feed.rows->count) n = t->feed.rows->count;
-    if (!t->in.model->type->data_initialised)
-        return rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
-    float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);
-    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    rheo_feed_fill(&t->feed, 0, n, x);
-    rheo_status st = rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
-    if (!st) st = rheo_trainstep_initialise(&t->in, t->recipe.seed, n, x, err);
-    free(x);
-    return st;
-}
-
-/* The state at step 0: moments zero, averages equal to the parameters. */
-static rheo_status first_state(rheo_trainer *t, rheo_error *err)
-{
-    const size_t bytes = (size_t)rheo_params_flat(t->in.model->params, true) * sizeof(float);
-    rheo_status st = rheo_snapshot_create(t->in.model->params, ALL_FLATS, &t->good, err);
-    if (!st) st = rheo_snapshot_read(&t->good, &t->step, err);
-    if (st) return st;
-    memcpy(t->good.flat[RHEO_FLAT_EMA], t->good.flat[RHEO_FLAT_THETA], bytes);
-    t->good.rate = t->recipe.lr;
-    return rheo_snapshot_write(&t->good, &t->step, t->recipe.seed, err);
-}
-
-/* Where the schedule reaches zero: known for iterations, far off until measured by the clock. */
-static rheo_status set_end(rheo_trainer *t, rheo_error *err)
-{
-    return rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, t->recipe.iterations ? (float)t->recipe.iterations : 1e12f, err);
-}
-
-rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer *t, rheo_error *err)
-{
-    rheo_model *model = NULL;
-    start_clock(options, t);
-    rheo_status st = rheo_recipe_from_options(options, &t->recipe, err);
-    if (!st) st = rheo_run_check(options->run, options->force, err);
-    if (!st) st = begin_data(t, err);
-    if (st) return st;
-    t->recipe.shape = rheo_shape_of_data(t->data);
-    if (t->recipe.minutes > 0) t->deadline = t->start + t->recipe.minutes * 60;
-    st = choose_options(t, err);
-    if (!st) st = rheo_recipe_model(&t->recipe, &model, err);
-    if (!st) st = assemble(t, model, err);
-    t->recipe.fingerprint = t->data->split[RHEO_SPLIT_TRAIN].fingerprint;
-    if (!st) st = rheo_run_create(options->run, options->force, &t->run, err);
-    if (!st && *t->choices) st = rheo_run_log(&t->run, t->choices, err);
-    if (!st) st = rheo_trainer_write_config(t, err);
-    if (!st) announce(t);
-    if (!st) st = initialise(t, err);
-    if (!st) st = first_state(t, err);
-    return st ? st : set_end(t, err);
-}
-
-/* When a resumed run ends: as asked for now, or as it was meant to. */
-static rheo_status choose_end(const rheo_train_options *o, rheo_trainer *t, rheo_error *err)
-{
-    rheo_recipe *r = &t->recipe;
-    const unsigned long long done = (unsigned long long)t->steps;
-    if (o->iterations > 0 && o->minutes > 0) return rheo_fail(err, RHEO_EINVAL, "iters and minutes: only one of them can end a run");
-    if (o->iterations > 0 || o->minutes > 0) {
-        r->iterations = o->iterations;
-        r->minutes = o->minutes > 0 ? t->seconds_before / 60 + o->minutes : 0;
-    }
-    if (r->iterations && (uint64_t)r->iterations <= t->steps)
-        return rheo_fail(err, RHEO_EINVAL, "%s: has done %llu of %lld steps; give more by --iters or --minutes", o->run, done,
-                         (long long)r->iterations);
-    if (!r->iterations && r->minutes * 60 <= t->seconds_before)
-        return rheo_fail(err, RHEO_EINVAL, "%s: has trained its %.3g minutes, %llu steps; give more by --iters or --minutes", o->run,
-                         r->minutes, done);
-    if (!r->iterations) t->deadline = t->start + r->minutes * 60 - t->seconds_before;
-    return RHEO_OK;
-}
-
-rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer *t, rheo_error *err)
-{
-    rheo_model *model = NULL;
-    start_clock(options, t);
-    rheo_status st = rheo_run_open(options->run, &t->run, err);
-    if (!st) st = rheo_checkpoint_read(t->run.last, ALL_FLATS, &t->recipe, &model, &t->good, err);
-    if (st) return st;
-    t->steps = t->reported = t->report_at = t->good.step;
-    t->skipped = t->good.skipped;
-    t->seconds_before = t->good.seconds;
-    if (options->device && strlen(options->device) < sizeof t->recipe.device) strcpy(t->recipe.device, options->device);
-    st = choose_end(options, t, err);
-    if (!st) st = begin_data(t, err);
-    if (!st) st = rheo_check_data(t->data, t->recipe.shape, err);
-    if (st) rheo_model_destroy(model);
-    else st = assemble(t, model, err);
-    if (!st && t->data->split[RHEO_SPLIT_TRAIN].fingerprint != t->recipe.fingerprint)
-        st = rheo_fail(err, RHEO_EFORMAT, "%s: found training data of fingerprint %08x, this run began with %08x", t->recipe.data,
-                       t->data->split[RHEO_SPLIT_TRAIN].fingerprint, t->recipe.fingerprint);
-    if (!st) st = rheo_snapshot_write(&t->good, &t->step, t->recipe.seed, err);
-    if (!st) st = set_end(t, err);
-    if (!st) st = rheo_trainer_write_config(t, err);
-    if (!st) announce(t);
-    return st;
-}
-
-void rheo_trainer_free(rheo_trainer *t)
-{
-    for (int k = 0; k < 2 && t->in.dev; k++) rheo_wait(t->in.dev, &t->passed[k], NULL);
-    if (t->in.dev) rheo_finish(t->in.dev, NULL);        /* after an error a batch may be on its way without a mark */
-    rheo_evaluator_free(&t->evaluator);
-    rheo_drawer_free(&t->drawer);
-    rheo_trainstep_free(&t->step);
-    rheo_instance_free(&t->in);
-    rheo_snapshot_free(&t->good);
-    rheo_feed_free(&t->feed);
-    rheo_dataset_close(t->data);
-    rheo_recipe_free(&t->recipe);
-    rheo_run_close(&t->run);
-    free(t->staging[0]);
-    free(t->staging[1]);
-}
-
-/* ---- the loop ------------------------------------------------------------------------------------------ */
 
 /* A batch is filled while the device works on the one before; it is at most two (micro-)steps behind. */
 rheo_status rheo_trainer_feed(rheo_trainer *t, uint64_t step, int64_t micro, rheo_error *err)
@@ -299,4 +103,21 @@ rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err)
     if (!st) st = rheo_trainer_draw(t, err);
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);
     return st;
+}
+
+void rheo_trainer_free(rheo_trainer *t)
+{
+    for (int k = 0; k < 2 && t->in.dev; k++) rheo_wait(t->in.dev, &t->passed[k], NULL);
+    if (t->in.dev) rheo_finish(t->in.dev, NULL);        /* after an error a batch may be on its way without a mark */
+    rheo_evaluator_free(&t->evaluator);
+    rheo_drawer_free(&t->drawer);
+    rheo_trainstep_free(&t->step);
+    rheo_instance_free(&t->in);
+    rheo_snapshot_free(&t->good);
+    rheo_feed_free(&t->feed);
+    rheo_dataset_close(t->data);
+    rheo_recipe_free(&t->recipe);
+    rheo_run_close(&t->run);
+    free(t->staging[0]);
+    free(t->staging[1]);
 }
