@@ -10,6 +10,7 @@
 
 #include "runtime/cache.h"
 #include "runtime/runtime.h"
+#include "scratch.h"
 
 static rheo_error err = RHEO_ERROR_INIT;
 
@@ -22,22 +23,13 @@ static rheo_device *open_device(void)
     return dev;
 }
 
-static char *make_folder(const char *variable)
+/* The program "device" is built from this text instead. */
+static scratch replace_kernels(const char *text)
 {
-    static char path[] = "/tmp/rheo-test-XXXXXX";
-    cr_assert_not_null(mkdtemp(strcpy(path, "/tmp/rheo-test-XXXXXX")));
-    setenv(variable, path, 1);
-    return path;
-}
-
-static void write_file(const char *folder, const char *name, const char *text)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "wb");
-    cr_assert_not_null(f);
-    fputs(text, f);
-    cr_assert_eq(fclose(f), 0);
+    scratch files = scratch_make();
+    scratch_put(&files, "device.cl", text, strlen(text));
+    setenv("RHEO_CL_DIR", files.folder, 1);
+    return files;
 }
 
 /* The only file of a kind in the folder; its number is returned. */
@@ -52,20 +44,6 @@ static int find_file(const char *folder, const char *kind, char *path, size_t by
     }
     if (d) closedir(d);
     return n;
-}
-
-static void remove_folder(const char *folder)
-{
-    char path[600];
-    while (find_file(folder, "", path, sizeof path) > 2) {
-        DIR *d = opendir(folder);
-        for (struct dirent *e; (e = readdir(d));) {
-            snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-            if (e->d_name[0] != '.') unlink(path);
-        }
-        closedir(d);
-    }
-    rmdir(folder);
 }
 
 static rheo_status run_rate(rheo_device *dev, cl_mem out, int rounds)
@@ -203,8 +181,7 @@ Test(runtime, names_what_is_missing)
 
 Test(runtime, build_error_names_file_and_line)
 {
-    char *folder = make_folder("RHEO_CL_DIR");
-    write_file(folder, "device.cl", "\nkernel void fma_rate(global float *out, int rounds) { out[0] = rhubarb; }\n");
+    scratch files = replace_kernels("\nkernel void fma_rate(global float *out, int rounds) { out[0] = rhubarb; }\n");
     rheo_device *dev = open_device();
     rheo_kernel *k = NULL;
     cr_expect_eq(rheo_kernel_get(dev, "device", "fma_rate", &k, &err), RHEO_EDEVICE);
@@ -212,7 +189,7 @@ Test(runtime, build_error_names_file_and_line)
     cr_expect(strstr(err.text, "rhubarb") && (!lines || strstr(err.text, "device.cl:2")), "%s", err.text);
     cr_expect_null(strchr(err.text, '\n'));
     rheo_device_close(dev);
-    remove_folder(folder);
+    scratch_remove(&files);
 }
 
 Test(runtime, profiles_when_asked)
@@ -230,8 +207,7 @@ Test(runtime, profiles_when_asked)
 /* FOR_ITEMS covers [0, n) once whatever the grid, in either of its forms. */
 static void check_items(void)
 {
-    char *folder = make_folder("RHEO_CL_DIR");
-    write_file(folder, "device.cl", "kernel void count(global int *hits, int n) { FOR_ITEMS(i, n) hits[i] += 1 + (i > 2 ? 0 : i); }\n");
+    scratch files = replace_kernels("kernel void count(global int *hits, int n) { FOR_ITEMS(i, n) hits[i] += 1 + (i > 2 ? 0 : i); }\n");
     rheo_device *dev = open_device();
     rheo_kernel *k = NULL;
     cl_mem buffer = NULL;
@@ -252,7 +228,7 @@ static void check_items(void)
     }
     rheo_buffer_release(buffer);
     rheo_device_close(dev);
-    remove_folder(folder);
+    scratch_remove(&files);
 }
 
 Test(runtime, items_cpu) { check_items(); }
@@ -285,12 +261,14 @@ static bool launch_and_save(bool save)
 /* Saved binaries are used, and one that only looks whole is built again. */
 Test(cache, programs)
 {
-    char path[600], *folder = make_folder("RHEO_CACHE_DIR");
+    char path[600];
     struct stat first, second;
+    scratch files = scratch_make();
+    setenv("RHEO_CACHE_DIR", files.folder, 1);
     launch_and_save(false);
-    cr_expect_eq(find_file(folder, "device", path, sizeof path), 0);
+    cr_expect_eq(find_file(files.folder, "device", path, sizeof path), 0);
     launch_and_save(true);
-    cr_assert_eq(find_file(folder, "device", path, sizeof path), 1);
+    cr_assert_eq(find_file(files.folder, "device", path, sizeof path), 1);
     cr_assert_eq(stat(path, &first), 0);
     const bool robust = launch_and_save(true);
     cr_assert_eq(stat(path, &second), 0);
@@ -303,5 +281,5 @@ Test(cache, programs)
     own.word[1] = word[1];
     cr_assert(rheo_cache_put("device", own, "\0\0\0\0\0\0\0\0no binary at all", 24));
     if (robust) launch_and_save(false);
-    remove_folder(folder);
+    scratch_remove(&files);
 }
