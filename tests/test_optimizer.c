@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "expect.h"
 #include "op/table.h"
 #include "support.h"
 
@@ -202,5 +203,59 @@ Test(optimizer, norm_of_gradients)
     cr_expect(fabs(out[0] - expected) <= 2 * FLT_EPSILON * expected && out[1] == 3, "%.9g, expected %.9g; %g of 3", out[0], expected,
               out[1]);
     free(x);
+    rheo_device_close(dev);
+}
+
+/* ---- the optimizer in place -------------------------------------------------------------------------------------- */
+
+enum { PARAMETERS = 4096 };
+
+/* theta' by Adam; with `late` another node reads theta after Adam has run. Returns the arena's bytes. */
+static size_t adam_arena(rheo_device *dev, bool late, double *theta_out, double *copy_out)
+{
+    static const rheo_adam_attr adam = { .kind = RHEO_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 };
+    rheo_state *s = rheo_state_create();
+    cr_assert_eq(rheo_state_bind(s, dev, NULL), RHEO_OK);
+    double contents[PARAMETERS];
+    test_fill((rheo_sample_fill){ 0 }, rheo_vector(PARAMETERS), 1, contents);
+    const int theta_at = test_storage(s, RHEO_F32, PARAMETERS, contents), m_at = test_storage(s, RHEO_F32, PARAMETERS, NULL);
+    const int v_at = test_storage(s, RHEO_F32, PARAMETERS, NULL), copy_at = test_storage(s, RHEO_F32, PARAMETERS, NULL);
+    test_fill((rheo_sample_fill){ 0 }, rheo_vector(PARAMETERS), 2, contents);
+    const int grad_at = test_storage(s, RHEO_F32, PARAMETERS, contents);
+    rheo_graph *g = rheo_graph_create(s, &rheo_op_arithmetic);
+    const rheo_shape flat = rheo_vector(PARAMETERS), one = rheo_vector(1);
+    const rheo_value theta = rheo_window(g, theta_at, 0, flat), m = rheo_window(g, m_at, 0, flat), v = rheo_window(g, v_at, 0, flat);
+    const rheo_value unit = rheo_constant(g, one, 1), rate = rheo_constant(g, one, 0.1f);
+    const rheo_value next = rheo_adam(g, theta, m, v, rheo_window(g, grad_at, 0, flat), rate, unit, unit, unit, &adam);
+    rheo_assign(g, theta, next);
+    rheo_assign(g, m, rheo_output(next, 1));
+    rheo_assign(g, v, rheo_output(next, 2));
+    if (late) rheo_assign(g, rheo_window(g, copy_at, 0, flat), rheo_affine(g, theta, 2, 0));
+    rheo_plan *plan = NULL;
+    rheo_error err = RHEO_ERROR_INIT;
+    ASSERT_OK(rheo_plan_create(g, s, NULL, &plan, &err));
+    ASSERT_OK(rheo_plan_run(plan, &err));
+    const size_t bytes = rheo_plan_stats_of(plan).arena_bytes;
+    test_read(s, theta_at, theta_out);
+    test_read(s, copy_at, copy_out);
+    rheo_plan_destroy(plan);
+    rheo_graph_destroy(g);
+    rheo_state_destroy(s);
+    return bytes;
+}
+
+Test(optimizer, adam_writes_in_place_only_where_nobody_reads_later)
+{
+    static double theta[2][PARAMETERS], copy[2][PARAMETERS], original[PARAMETERS];
+    rheo_device *dev = test_device();
+    const size_t alone = adam_arena(dev, false, theta[0], copy[0]), beside = adam_arena(dev, true, theta[1], copy[1]);
+    cr_assert_lt(alone, PARAMETERS * sizeof(float), "%zu", alone);      /* nothing but scalars at most */
+    cr_assert_geq(beside, PARAMETERS * sizeof(float), "%zu", beside);
+    test_fill((rheo_sample_fill){ 0 }, rheo_vector(PARAMETERS), 1, original);
+    for (int i = 0; i < PARAMETERS; i++) {
+        cr_assert_eq(theta[0][i], theta[1][i], "%d: %g %g", i, theta[0][i], theta[1][i]);
+        cr_assert_eq(copy[1][i], 2 * original[i], "%d: %g, expected %g", i, copy[1][i], 2 * original[i]);
+        cr_assert(fabs(fabs(theta[0][i] - original[i]) - 0.1) < 1e-4);     /* Adam's first step is lr times the gradient's sign */
+    }
     rheo_device_close(dev);
 }

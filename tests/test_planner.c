@@ -9,7 +9,6 @@
 #include "model/glow.h"
 #include "op/rules.h"
 #include "support.h"
-#include "train/step.h"
 
 /* ---- a Glow's gradient --------------------------------------------------------------------------------------- */
 
@@ -170,50 +169,6 @@ Test(planner, one_arena_several_and_separate_buffers_give_the_same_bits)
         finish(&f);
     }
     rheo_device_close(dev);
-}
-
-/* ---- whole training steps ---------------------------------------------------------------------------------------------- */
-
-/* Parameters after three steps. */
-static float *trained(bool separate, int64_t *count)
-{
-    rheo_error err = RHEO_ERROR_INIT;
-    rheo_recipe r = { .model = "glow", .shape = { 8, 8, 1, true }, .seed = 3, .batch = 4, .accumulate = 1, .lr = 1e-2, .warmup = 2,
-                      .ema = 0.9, .clip = 5, .memory = RHEO_MEMORY_INVERT,
-                      .optimizer = { .kind = RHEO_ADAM, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8 } };
-    float x[4 * 64];
-    rheo_model *model = NULL;
-    rheo_instance in;
-    rheo_trainstep step;
-    cr_assert_eq(setenv("RHEO_ARENA", separate ? "0" : "1", 1), 0);
-    r.config = cJSON_Parse("{\"levels\":2,\"depth\":2,\"width\":6}");
-    ASSERT_OK(rheo_recipe_model(&r, &model, &err));
-    ASSERT_OK(rheo_instance_create(model, getenv("RHEO_TEST_DEVICE"), &in, &err));
-    ASSERT_OK(rheo_trainstep_create(&in, &r, &step, &err));
-    ASSERT_OK(rheo_params_write_initial(model->params, in.state, in.theta, in.fixed, 3, &err));
-    ASSERT_OK(rheo_trainstep_write_scalar(&step, RHEO_RATE_BASE, (float)r.lr, &err));
-    ASSERT_OK(rheo_key_write(in.state, &step.key, 3, 0, 0, &err));
-    for (int k = 0; k < 4 * 64; k++) x[k] = (float)(k * 37 % 256);
-    ASSERT_OK(rheo_state_write(in.state, step.batch, 0, 4 * 64, x, &err));
-    for (int k = 0; k < 3; k++) ASSERT_OK(rheo_plan_run(step.apply, &err));
-    float scalar[RHEO_SCALARS];
-    ASSERT_OK(rheo_trainstep_read_scalars(&step, scalar, &err));
-    cr_assert_eq(scalar[RHEO_APPLIED], 3);
-    *count = rheo_params_flat(model->params, true);
-    float *theta = malloc((size_t)*count * sizeof *theta);
-    ASSERT_OK(rheo_state_read(in.state, in.theta, 0, *count, theta, &err));
-    rheo_trainstep_free(&step);
-    rheo_instance_free(&in);
-    rheo_recipe_free(&r);
-    return theta;
-}
-
-Test(planner, training_with_separate_buffers_gives_the_same_bits)
-{
-    int64_t count;
-    float *planned = trained(false, &count), *separate = trained(true, &count);
-    for (int64_t i = 0; i < count; i++) cr_assert_eq(planned[i], separate[i], "%lld: %.9g and %.9g", (long long)i, planned[i], separate[i]);
-    free(planned), free(separate);
 }
 
 /* ---- sizes ---------------------------------------------------------------------------------------------------------------- */
