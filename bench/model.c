@@ -59,13 +59,6 @@ static double flops_of(const rheo_plan *plan)
     return sum;
 }
 
-static double state_bytes(const rheo_state *s)
-{
-    double sum = 0;
-    for (int k = 0; k < rheo_storage_count(s); k++) sum += 4 * (double)rheo_storage_at(s, k)->count;
-    return sum;
-}
-
 /* The most memory this process ever held, a CPU device's buffers included; NAN where the system does not say (Linux does). */
 static double host_peak_bytes(void)
 {
@@ -134,7 +127,7 @@ static rheo_status measure(bench_model *m, double seconds, result *r, rheo_error
 {
     rheo_status st = time_runs(m, seconds, &r->time, err);
     r->gflops = flops_of(m->plan) / r->time.median * 1e-9;
-    r->bytes = (double)rheo_plan_stats_of(m->plan).arena_bytes + state_bytes(m->in.state);
+    r->bytes = (double)rheo_plan_stats_of(m->plan).arena_bytes + (double)rheo_state_bytes(m->in.state);
     r->host_bytes = host_peak_bytes();       /* before what only measures takes more */
     if (!st) st = bench_peak_of(m->in.dev, &r->peak, err);
     return st ? st : rheo_plan_profile(m->plan, &r->ops, &r->n_ops, err);

@@ -51,6 +51,13 @@ const rheo_storage *rheo_storage_at(const rheo_state *s, int k)
     return k >= 0 && k < s->n_slots ? &s->slots[k].storage : NULL;
 }
 
+size_t rheo_state_bytes(const rheo_state *s)
+{
+    size_t bytes = 0;
+    for (int k = 0; k < s->n_slots; k++) bytes += 4 * (size_t)s->slots[k].storage.count;
+    return bytes;
+}
+
 rheo_status rheo_state_bind(rheo_state *s, rheo_device *dev, rheo_error *err)
 {
     for (int k = 0; k < s->n_slots; k++)

@@ -19,6 +19,7 @@ void rheo_state_destroy(rheo_state *s);     /* releases the memory behind every 
 int rheo_storage_add(rheo_state *s, const char *name, rheo_type type, int64_t count);
 int rheo_storage_count(const rheo_state *s);
 const rheo_storage *rheo_storage_at(const rheo_state *s, int k);
+size_t rheo_state_bytes(const rheo_state *s); /* of all, as a device holds them */
 
 /* Where the contents are: exactly one of a device (float32/uint32 there) or NULL (doubles in host memory).
  * Storages added later get their memory when first used. */

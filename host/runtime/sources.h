@@ -10,6 +10,6 @@ typedef struct rheo_cl_file {
     size_t bytes;
 } rheo_cl_file;
 
-extern const rheo_cl_file rheo_cl_table[];      /* ends in a row without a name; cmake/embed.cmake writes it */
+extern const rheo_cl_file rheo_cl_table[];      /* ends in a row without a name; embed.cmake writes it */
 
 #endif

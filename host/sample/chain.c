@@ -201,6 +201,15 @@ rheo_status rheo_chain_tune(rheo_chain *c, const rheo_annealing *annealing, int 
     return write_levels(c, annealing, err);
 }
 
+size_t rheo_chain_bytes(const rheo_chain *c)
+{
+    const rheo_plan *const plans[] = { c->start, c->paste, c->advance, c->denoise };
+    size_t bytes = rheo_state_bytes(c->state);
+    for (int k = 0; k < 4; k++)
+        if (plans[k]) bytes += rheo_plan_stats_of(plans[k]).arena_bytes;
+    return bytes;
+}
+
 void rheo_chain_free(rheo_chain *c)
 {
     rheo_plan_destroy(c->start);

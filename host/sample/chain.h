@@ -45,6 +45,7 @@ rheo_status rheo_chain_create(rheo_state *state, rheo_shape shape, rheo_chain_ki
 /* Other steps, epsilon and denoising (where it was asked for at first it can be turned off and on) for the same levels, of which those
  * before first_level are left out. */
 rheo_status rheo_chain_tune(rheo_chain *c, const rheo_annealing *annealing, int first_level, rheo_error *err);
+size_t rheo_chain_bytes(const rheo_chain *c); /* on the device: its state, and what the plans work in */
 void rheo_chain_free(rheo_chain *c); /* the storages stay with the state; a zeroed one is fine */
 
 /* What is known, before a run: mask [h,w,c] of 0 and 1 and the reference [n,h,w,c]. */

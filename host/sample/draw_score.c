@@ -100,10 +100,12 @@ static void tell(draw *r, int level, uint64_t done)
     if (done == 1) r->measured = now;
     if (!o->progress || (now - r->told < TELL_SECONDS && done != r->steps)) return;
     r->told = now;
-    const double left = done > 1 ? (now - r->measured) / (double)(done - 1) * (double)(r->steps - done) : NAN;
     const rheo_score_schedule *s = &r->job->schedule;
+    const double each = done > 1 ? (now - r->measured) / (double)(done - 1) : NAN;
     const rheo_langevin_progress p = {
-        done, r->steps, level - s->first_level + 1, s->annealing.levels - s->first_level, r->samples, now - r->start, left
+        .step = done, .steps = r->steps, .level = level - s->first_level + 1, .levels = s->annealing.levels - s->first_level,
+        .samples = r->samples, .batch = (uint32_t)r->d->chain.shape.n, .seconds = now - r->start, .seconds_a_step = each,
+        .seconds_left = each * (double)(r->steps - done), .bytes = rheo_chain_bytes(&r->d->chain),
     };
     o->progress(o->user, &p);
 }

@@ -42,15 +42,20 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     return st;
 }
 
-static void announce(rheo_trainer *t)
+static rheo_status announce(rheo_trainer *t, rheo_error *err)
 {
     const char *device = t->in.dev ? rheo_device_facts_of(t->in.dev)->name : "host, double precision";
+    const rheo_plan_stats stats = rheo_plan_stats_of(t->step.apply);
+    char line[200];
     rheo_trainer_say(t, "%s, %lld parameters, on %s; activations %s (%.0f MiB)", t->recipe.model,
                      (long long)rheo_params_numbers(t->in.model->params), device, t->step.inverts ? "rebuilt by inversion" : "stored",
-                     (double)rheo_plan_stats_of(t->step.apply).arena_bytes / 1048576);
+                     (double)stats.arena_bytes / 1048576);
     if (t->recipe.variants.unknown)
         rheo_trainer_say(t, "variants of %d operations are not in this build: it takes the defaults, and other roundings",
                          t->recipe.variants.unknown);
+    snprintf(line, sizeof line, "{\"parameters\":%lld,\"launches\":%d,\"arena_bytes\":%zu,\"state_bytes\":%zu}",
+             (long long)rheo_params_numbers(t->in.model->params), stats.launches, stats.arena_bytes, rheo_state_bytes(t->in.state));
+    return rheo_run_log(&t->run, line, err);
 }
 
 /* What the model chose from the data: said now, and kept for the log of the run to be made. */
@@ -127,7 +132,7 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     if (!st) st = rheo_run_create(options->run, options->force, &t->run, err);
     if (!st && *t->choices) st = rheo_run_log(&t->run, t->choices, err);
     if (!st) st = rheo_trainer_write_config(t, err);
-    if (!st) announce(t);
+    if (!st) st = announce(t, err);
     if (!st) st = initialise(t, err);
     if (!st) st = first_state(t, err);
     return st ? st : set_end(t, err);
@@ -175,6 +180,6 @@ rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer 
     if (!st) st = rheo_snapshot_write(&t->good, &t->step, t->recipe.seed, err);
     if (!st) st = set_end(t, err);
     if (!st) st = rheo_trainer_write_config(t, err);
-    if (!st) announce(t);
+    if (!st) st = announce(t, err);
     return st;
 }

@@ -176,7 +176,10 @@ typedef struct rheo_langevin_progress {
     uint64_t step, steps;       /* done, and to be done, over all batches */
     int level, levels;          /* of the present batch, from 1 */
     uint32_t samples;           /* finished */
+    uint32_t batch;             /* chains that a step moves */
     double seconds;
+    double seconds_a_step;      /* mean so far, without the first, for which kernels are built; NAN before there is one */
+    uint64_t bytes;             /* on the device */
     double seconds_left;        /* an estimate; NAN before there is one */
 } rheo_langevin_progress;
 
