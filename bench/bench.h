@@ -54,6 +54,12 @@ rheo_status bench_model_create(const char *name, const bench_model_options *o, b
 void bench_model_free(bench_model *m);
 const char *bench_model_names(void);
 
+/* ---- product.c: matrix products and convolutions in no model --------------------------------------------------- */
+
+/* "MxKxN" or "NxHxWxI:KxO"? */
+bool bench_is_sizes(const char *name);
+rheo_status bench_product_create(const char *name, const char *device, bench_model *out, rheo_error *err);
+
 /* ---- subcommands ------------------------------------------------------------------------------------------------ */
 
 int bench_run_peak(int argc, char **argv);

@@ -108,55 +108,14 @@ static rheo_status prepare(bench_model *m, rheo_error *err)
     return st;
 }
 
-/* ---- a product alone ------------------------------------------------------------------------------------------- */
-
-/* "960x1024x512": C [m,n] = A [m,k] B [k,n], in no model. */
-static bool is_product(const char *name, int64_t *m, int64_t *k, int64_t *n)
-{
-    long long sizes[3];
-    char end;
-    if (sscanf(name, "%lldx%lldx%lld%c", &sizes[0], &sizes[1], &sizes[2], &end) != 3) return false;
-    *m = sizes[0];
-    *k = sizes[1];
-    *n = sizes[2];
-    return true;
-}
-
-static rheo_status create_product(bench_model *out, int64_t m, int64_t k, int64_t n, const char *device, rheo_error *err)
-{
-    enum { MOST = 1 << 15 };
-    rheo_instance *in = &out->in;
-    if (m < 1 || k < 1 || n < 1 || m > MOST || k > MOST || n > MOST)
-        return rheo_fail(err, RHEO_EINVAL, "shapes: found a size outside 1 to %d", MOST);
-    rheo_status st = rheo_device_open(device, &in->dev, err);
-    if (!st && !(in->state = rheo_state_create())) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    if (!st) st = rheo_state_bind(in->state, in->dev, err);
-    if (st) return st;
-    rheo_instance_choose(in, &out->recipe.variants);
-    rheo_graph *g = rheo_graph_create(in->state, &rheo_op_arithmetic);
-    const int a = rheo_storage_add(in->state, "a", RHEO_F32, m * k), b = rheo_storage_add(in->state, "b", RHEO_F32, k * n),
-              c = rheo_storage_add(in->state, "c", RHEO_F32, m * n);
-    if (g && a >= 0 && b >= 0 && c >= 0) {
-        const rheo_value x = rheo_whole(g, a, RHEO_SHAPE(1, 1, m, k)), y = rheo_whole(g, b, RHEO_SHAPE(1, 1, k, n));
-        const rheo_plan_options usual = rheo_usual_plan(in);
-        rheo_assign(g, rheo_whole(g, c, RHEO_SHAPE(1, 1, m, n)), rheo_matmul(g, x, y, false, false));
-        st = rheo_plan_create(g, in->state, &usual, &out->product, err);
-        out->plan = out->product;
-    } else
-        st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    rheo_graph_destroy(g);
-    return st;
-}
-
 /* ---- creation -------------------------------------------------------------------------------------------------- */
 
 rheo_status bench_model_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err)
 {
     bench_model *m = out;
     rheo_model *model = NULL;
-    int64_t rows, inner, columns;
     int k = 0;
-    if (is_product(name, &rows, &inner, &columns)) return create_product(m, rows, inner, columns, o->device, err);
+    if (bench_is_sizes(name)) return bench_product_create(name, o->device, m, err);
     while (k < MODELS && strcmp(models[k].name, name)) k++;
     if (k == MODELS) return rheo_fail(err, RHEO_EINVAL, "model: found '%.40s', expected one of %s", name, bench_model_names());
     m->phase = o->phase;

@@ -130,6 +130,25 @@ static bool add_row(cJSON *list, const row *r)
            cJSON_AddNumberToObject(o, "gbytes", c.bytes / r->seconds * 1e-9) && cJSON_AddNumberToObject(o, "error", r->error);
 }
 
+/* Of convolutions' operations a second, all together: those between many channels, and those that are thin on a side. */
+static void print_convolutions(const row *rows, int count, const bench_peak *peak)
+{
+    static const char *const kinds[] = { "64 channels and more on both sides", "fewer on one side" };
+    double flops[2] = { 0 }, seconds[2] = { 0 };
+    for (int k = 0; k < count; k++) {
+        const rheo_node *n = rows[k].node;
+        if (strncmp(n->op->name, "conv2d", 6)) continue;
+        const rheo_shape w = strcmp(n->op->name, "conv2d_dw") ? n->in_spec[1].shape : n->out[0].shape;
+        const int thin = w.w < 64 || w.c < 64;
+        flops[thin] += rows[k].times * cost_of(n).flops;
+        seconds[thin] += rows[k].times * rows[k].seconds;
+    }
+    for (int k = 0; k < 2; k++)
+        if (seconds[k] > 0)
+            printf("convolutions of %s: %.1f ms, %.1f GFLOP/s, %.0f %% of the peak\n", kinds[k], seconds[k] * 1e3, flops[k] / seconds[k] * 1e-9,
+                   100 * flops[k] / seconds[k] * 1e-9 / peak->gflops);
+}
+
 static rheo_status run(bench_model *m, const char *only, bool verify, bool json, rheo_error *err)
 {
     bench_peak peak;
@@ -149,6 +168,7 @@ static rheo_status run(bench_model *m, const char *only, bool verify, bool json,
         else if (!st) print_row(&rows[k], &peak);
         fflush(stdout);
     }
+    if (!st && !json) print_convolutions(rows, count, &peak);
     free(rows);
     if (json && !st) bench_print_json(o);
     else cJSON_Delete(o);
@@ -161,7 +181,7 @@ int bench_run_ops(int argc, char **argv)
     long long batch = 0;
     bool json = false, unverified = false;
     const tool_option options[] = {
-        { "shapes", TOOL_TEXT, &shapes, "MODEL", "whose training step (glow-small unless given), or a product MxKxN", 0, 0 },
+        { "shapes", TOOL_TEXT, &shapes, "MODEL", "whose training step (glow-small unless given); or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
         { "no-verify", TOOL_FLAG, &unverified, NULL, "only time them", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
