@@ -164,3 +164,41 @@ Test(chain, interpolation_turns_the_noise)
     }
     run_free(&r);
 }
+
+typedef struct looked {
+    run *r;
+    int steps;
+} looked;
+
+/* The pasted pixels are those of the level's noisy reference, bit for bit. */
+static bool look(void *user, int level, int step)
+{
+    enum { N = 64 };
+    looked *l = user;
+    float known[2 * N];
+    rheo_error err = RHEO_ERROR_INIT;
+    ASSERT_OK(rheo_chain_read(&l->r->chain, l->r->x, &err));
+    ASSERT_OK(rheo_state_read(l->r->state, l->r->chain.known, 0, 2 * N, known, &err));
+    for (int i = 0; i < N && step; i++)
+        cr_assert_eq(memcmp(&l->r->x[2 * i], &known[2 * i], sizeof(float)), 0, "level %d, step %d, sample %d: known pixel changed", level, step, i);
+    l->steps += step > 0;
+    return true;
+}
+
+Test(chain, known_pixels_after_every_step)
+{
+    enum { N = 64 };
+    rheo_error err = RHEO_ERROR_INIT;
+    double sigma[4];
+    rheo_ladder(1, 0.01, 4, true, sigma);
+    const rheo_annealing a = { 4, sigma, 5, 2e-5, false };
+    run r = run_make(RHEO_SHAPE(N, 1, 1, 2), RHEO_CHAIN_KNOWN, &a, correlated, NULL);
+    const float mask[2] = { 1, 0 };
+    float reference[2 * N];
+    looked l = { &r, 0 };
+    for (int i = 0; i < 2 * N; i++) reference[i] = 0.25f;
+    ASSERT_OK(rheo_chain_set_known(&r.chain, mask, reference, &err));
+    ASSERT_OK(rheo_chain_run(&r.chain, 5, 0, NULL, look, &l, &err));
+    cr_expect_eq(l.steps, 20, "%d", l.steps);
+    run_free(&r);
+}
