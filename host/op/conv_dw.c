@@ -6,8 +6,8 @@
 /* Of cl/conv2d_dw.cl. */
 enum { X_MAX = 40960, DY_MAX = 57344, CHUNK_MAX = 256, SMALL_TILE = 4 };
 
-/* Flops a group that are worth making groups smaller, and those that are worth adding up parts in a second launch. */
-static const double WORTH_A_GROUP = 16e6, WORTH_PARTS = 100e6;
+/* Flops that are worth a group of their own. */
+static const double WORTH_A_GROUP = 16e6;
 
 /* How dw is cut for CPUs: the block of a group and the chunk of positions it takes at a time, see the kernel. By shape
  * alone, so that results are the same whatever the device's number of cores. */
@@ -57,6 +57,14 @@ static int64_t cpu_blocks(const rheo_conv *c, const cpu_cut *u)
     return divide_up(c->i, u->i_block) * divide_up(c->o, u->o_block) * c->batch;
 }
 
+/* Positions are cut into parts rather than blocks made smaller, which pack x and dy over and over, unless parts of dw, each written
+ * and read once, come to more than some of x and dy. */
+static int64_t parts_worth(const rheo_conv *c, int64_t blocks, double flops)
+{
+    const int64_t wanted = smaller(divide_up(RHEO_WANTED_GROUPS / 4, blocks), (int64_t)(flops / (WORTH_A_GROUP * (double)blocks)));
+    return wanted > 1 && 4 * wanted * conv_depth(c) * c->o <= conv_positions(c) * (c->i + c->o) ? wanted : 1;
+}
+
 static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t columns = conv_columns(dev), run = c->dilation == 1 && c->i < columns ? c->kw * c->i : c->i;
@@ -70,7 +78,7 @@ static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
         u.i_block = even_block(c->i, i_most, i_tile);
         u.o_block = even_block(c->o, o_most, o_tile);
         const int64_t blocks = cpu_blocks(c, &u);
-        if (blocks >= RHEO_WANTED_GROUPS / 4 || flops < WORTH_A_GROUP * (double)blocks) break;
+        if (blocks >= RHEO_WANTED_GROUPS / 4 || flops < WORTH_A_GROUP * (double)blocks || parts_worth(c, blocks, flops) > 1) break;
         if (u.o_block > 2 * columns)
             o_most /= 2;
         else if (u.i_block > 2 * columns)
@@ -80,8 +88,7 @@ static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
     }
     cut_chunk(c, dev, &u);
     const int64_t all = divide_up(c->n, u.images) * divide_up(c->oh, u.lines) * divide_up(c->ow, u.columns), blocks = cpu_blocks(c, &u);
-    const int64_t worth = (int64_t)(flops / (WORTH_PARTS * (double)blocks));
-    u.chunks = divide_up(all, larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, blocks), worth)));
+    u.chunks = divide_up(all, smaller(all, parts_worth(c, blocks, flops)));
     u.parts = divide_up(all, u.chunks);
     return u;
 }
