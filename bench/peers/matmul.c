@@ -1,9 +1,10 @@
-/* C = A B in float32 by others: CLBlast with its defaults, CLBlast with the best parameters of a grid, OpenBLAS.
+/* C = A B in float32 by others: CLBlast with its defaults, CLBlast with parameters of ours, OpenBLAS.
  *
- *   rheo-peer-matmul clblast|override|openblas M K N [SECONDS] [serve]
+ *   rheo-peer-matmul clblast|MWG,NWG,VWM,KWI|openblas M K N [SECONDS] [serve]
  *
  * Prints one JSON line; with "serve" one when it is ready and one more for each line it reads. One way a process, because CLBlast drops
- * its kernels when parameters are overridden. The first CPU device of any platform is taken: that is where OpenBLAS runs. */
+ * its kernels when parameters are overridden and some parameters crash the compiler. The first CPU device of any platform is taken: that
+ * is where OpenBLAS runs. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,7 +25,6 @@ typedef struct product {
     cl_device_id device; /* NULL: OpenBLAS */
     cl_command_queue queue;
     cl_mem da, db, dc;
-    char parameters[256]; /* overridden ones */
 } product;
 
 static void fail(const char *what, int code)
@@ -113,43 +113,20 @@ static bool is_right(product *p)
     return worst <= 1e-4f * sqrtf((float)p->k); /* a sum of k products below 1 in size, rounded in another order */
 }
 
-/* One work-item a group with an MWG x NWG tile of its own, in vectors of VWM: what suits a CPU. GEMMK 1 reads A and B from global memory
- * in registers of KREG; 0 as they are. */
-typedef struct tile {
-    size_t gemmk, mwg, nwg, vwm, vwn;
-} tile;
-
-static bool override_with(product *p, const tile *t)
+/* One work-item a group with an MWG x NWG tile of its own, in vectors of VWM: what suits a CPU. CLBlast's other kernel (GEMMK 1) gives wrong
+ * sums here. */
+static void override(product *p, const char *way)
 {
+    size_t mwg, nwg, vwm, kwi;
+    if (sscanf(way, "%zu,%zu,%zu,%zu", &mwg, &nwg, &vwm, &kwi) != 4) fail("parameters are MWG,NWG,VWM,KWI", 0);
     const char *names[] = { "GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
                             "NDIMC", "NWG",  "SA",  "SB",  "STRM",  "STRN",  "VWM", "VWN" };
-    const size_t kreg = t->gemmk ? t->vwn : 1, kwg = t->gemmk ? 1 : 32, kwi = t->gemmk ? 1 : 2;
-    const size_t values[] = { t->gemmk, kreg, kwg, kwi, 1, 1, t->mwg, 1, 1, t->nwg, 0, 0, 0, 0, t->vwm, t->vwn };
+    const size_t values[] = { 0, 1, 32, kwi, 1, 1, mwg, 1, 1, nwg, 0, 0, 0, 0, vwm, 1 };
     const char *smallest[] = { "XGEMM_MIN_INDIRECT_SIZE" };
     const size_t always[] = { 1 };
-    if (CLBlastOverrideParameters(p->device, "GemmRoutine", CLBlastPrecisionSingle, 1, smallest, always)
-        || CLBlastOverrideParameters(p->device, "Xgemm", CLBlastPrecisionSingle, sizeof values / sizeof *values, names, values))
-        return false;
-    snprintf(p->parameters, sizeof p->parameters, "GEMMK=%zu KREG=%zu KWG=%zu KWI=%zu MWG=%zu NWG=%zu VWM=%zu VWN=%zu MDIM=NDIM=1",
-             t->gemmk, kreg, kwg, kwi, t->mwg, t->nwg, t->vwm, t->vwn);
-    return true;
-}
-
-static void search(product *p)
-{
-    const size_t m[] = { 8, 16, 32 }, n[] = { 4, 8, 16 }, vectors[] = { 4, 8, 16 };
-    tile best = { 0 };
-    double least = INFINITY;
-    for (size_t i = 0; i < 54; i++) {
-        const tile t = { i % 2, m[i / 2 % 3], n[i / 6 % 3], vectors[i / 18], i % 2 ? 4 : 1 };
-        if (t.vwm > t.mwg || t.mwg * t.nwg > 256 || !override_with(p, &t) || !is_right(p)) continue;
-        const double seconds = measure(p, 0.1);
-        if (seconds < least) {
-            least = seconds;
-            best = t;
-        }
-    }
-    if (isinf(least) || !override_with(p, &best) || !is_right(p)) fail("no parameters work", 0);
+    CLBlastStatusCode code = CLBlastOverrideParameters(p->device, "GemmRoutine", CLBlastPrecisionSingle, 1, smallest, always);
+    if (!code) code = CLBlastOverrideParameters(p->device, "Xgemm", CLBlastPrecisionSingle, sizeof values / sizeof *values, names, values);
+    if (code) fail("CLBlast refuses the parameters", (int)code);
 }
 
 /* ---- main ------------------------------------------------------------------------------------------------------- */
@@ -169,9 +146,9 @@ static void report(const product *p, const char *way, double seconds)
 {
     const double gflops = 2e-9 * (double)p->m * (double)p->k * (double)p->n / seconds;
     printf("{\"peer\": \"%s\", \"m\": %zu, \"k\": %zu, \"n\": %zu, \"mode\": \"%s\"", p->device ? "CLBlast" : openblas_get_config(), p->m,
-           p->k, p->n, p->parameters);
+           p->k, p->n, way);
     if (seconds > 0) printf(", \"gflops\": %.3f", gflops);
-    printf(", \"way\": \"%s\"}\n", way);
+    puts("}");
     fflush(stdout);
 }
 
@@ -179,7 +156,7 @@ int main(int argc, char **argv)
 {
     product p = { 0 };
     char line[64];
-    if (argc < 5) fail("clblast|override|openblas M K N [SECONDS] [serve]; arguments", argc - 1);
+    if (argc < 5) fail("clblast|PARAMETERS|openblas M K N [SECONDS] [serve]; arguments", argc - 1);
     const char *way = argv[1];
     const double seconds = argc > 5 ? atof(argv[5]) : 2;
     p.m = strtoul(argv[2], NULL, 10);
@@ -191,10 +168,8 @@ int main(int argc, char **argv)
     p.expected = fill(p.m * p.n, 4);
     openblas(&p, p.expected);
     if (strcmp(way, "openblas")) open_device(&p);
-    if (!strcmp(way, "override"))
-        search(&p);
-    else if (p.device && !is_right(&p))
-        fail("CLBlast's defaults are wrong", 0);
+    if (p.device && strcmp(way, "clblast")) override(&p, way);
+    if (p.device && !is_right(&p)) fail("CLBlast fails, or its sums are wrong", 0);
     if (argc < 7)
         report(&p, way, measure(&p, seconds));
     else
