@@ -11,9 +11,10 @@
 // ---- patches in private memory --------------------------------------------------------------------------------------------
 
 // to[r stride + j] = patch[r, k0 + j] for j < n, where a position of x has C channels of which the first I take part. Taps side
-// by side read side by side unless dilated or parts of a position: one run a window row.
-NOINLINE static void gather(float *to, int stride, int rows, const global float *x, const int *at, const int *h, const int *w,
-                            int H, int W, int C, int I, int kw, int dilation, int k0, int n)
+// by side read side by side unless dilated or parts of a position: one run a window row. Short runs are copied by fours as long as x
+// goes on up to `end`; what is too much of them lies where the next run will.
+NOINLINE static void gather(float *to, int stride, int rows, const global float *x, const global float *end, const int *at, const int *h,
+                            const int *w, int H, int W, int C, int I, int kw, int dilation, int k0, int n)
 {
     const int taps = dilation == 1 && C == I ? kw : 1, run = taps * I;
     for (int k = 0; k < n;) {
@@ -21,12 +22,16 @@ NOINLINE static void gather(float *to, int stride, int rows, const global float 
         const int dh = tap / kw * dilation, dw = tap % kw * dilation, shift = (dh * W + dw) * C + c;
         for (int r = 0; r < rows; ++r) {
             float *row = to + r * stride + k;
+            const global float *from = x + at[r] + shift;
             const int left = (w[r] + dw) * C + c, first = max(-left, 0), last = min(W * C - left, len);
             if ((uint)(h[r] + dh) >= (uint)H || first >= last) {
-                clear_row(row, len);
+                if (len >= VEC) clear_row(row, len);
+                else for (int j = 0; j < len; j += 4) STORE4((float4)(0.0f), row + j);
+            } else if (last - first == len && len < VEC && from + len + 3 < end) {
+                for (int j = 0; j < len; j += 4) STORE4(LOAD_GLOBAL4(from + j), row + j);
             } else {
                 if (first > 0) clear_row(row, first);
-                copy_row(row + first, x + at[r] + shift + first, last - first);
+                copy_row(row + first, from + first, last - first);
                 if (last < len) clear_row(row + last, len - last);
             }
         }
@@ -217,7 +222,7 @@ void conv2d(const global float *x, const global float *w, const global float *b,
         for (int q = first; q < last; q += SPAN_ROWS) {
             const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
             locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
-            gather(patch, STRIDE, up, x, at, h, v, H, W, x_c, I, kw, dilation, k, n);
+            gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
             for (int c = 0; c < columns; c += COLS) {
                 for (int p = 0; p < positions; p += ROWS) {
                     const size_t to = (size_t)(q + p) * y_c + c;

@@ -3,134 +3,149 @@
 #if RHEO_CPU
 // ---- few columns: vectors along the reduction ------------------------------------------------------------------------
 
-// A tap's weights are read and brought in order once for all of a group's positions, whose sums wait in private memory
-// meanwhile. So a tile may be any positions: those outside x for this tap are left out instead of multiplied by zeros.
-#define THIN_POSITIONS 128  // a group has at most
-#define THIN_COLUMNS 12     // likewise
-#define THIN_DEPTH 512      // of the reduction at a time
-#define THIN_MOST ROWS      // rows of a tile at most
+// A group keeps all weights of its columns, in the order in which they are used, and a tile's sums stay in registers over the whole
+// window, so that x, read once a tap, comes from the first-level cache.
+#define THIN_WEIGHTS (1 << 16)
+#define THIN_COLUMNS 12     // a group has at most
 #define THIN_TILE (2 * ROWS)
 
-// sums[place[p], c] += x[from[p] + k] w[k, c] elementwise in vectors of k < depth, for panels of C columns. p < n, a multiple of R.
-#define THIN_MULTIPLY(name, R, C)                                                                                     \
-    NOINLINE static void name(floatv *sums, int columns, const int *place, const int *from, int n,                    \
-                              const global float *x, const floatv *w, int depth)                                      \
-    {                                                                                                                 \
-        for (int p = 0; p < n; p += R) {                                                                              \
-            const global float *row[R];                                                                               \
-            _Pragma("unroll") for (int r = 0; r < R; ++r) row[r] = x + from[p + r];                                   \
-            const floatv *wk = w;                                                                                     \
-            for (int j = 0; j < columns; j += C) {                                                                    \
-                floatv acc[R][C];                                                                                     \
-                _Pragma("unroll") for (int r = 0; r < R; ++r)                                                         \
-                    _Pragma("unroll") for (int c = 0; c < C; ++c) acc[r][c] = sums[place[p + r] + j + c];             \
-                for (int k = 0; k < depth; k += VEC, wk += C) {                                                       \
-                    if (R < C) {                                                                                      \
-                        floatv xr[R];                                                                                 \
-                        _Pragma("unroll") for (int r = 0; r < R; ++r) xr[r] = LOAD_GLOBAL(row[r] + k);                \
-                        _Pragma("unroll") for (int c = 0; c < C; ++c) {                                               \
-                            const floatv wc = wk[c];                                                                  \
-                            _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][c] = RHEO_FMA(xr[r], wc, acc[r][c]); \
-                        }                                                                                             \
-                    } else {                                                                                          \
-                        floatv wc[C];                                                                                 \
-                        _Pragma("unroll") for (int c = 0; c < C; ++c) wc[c] = wk[c];                                  \
-                        _Pragma("unroll") for (int r = 0; r < R; ++r) {                                               \
-                            const floatv xr = LOAD_GLOBAL(row[r] + k);                                                \
-                            _Pragma("unroll") for (int c = 0; c < C; ++c) acc[r][c] = RHEO_FMA(xr, wc[c], acc[r][c]); \
-                        }                                                                                             \
-                    }                                                                                                 \
-                }                                                                                                     \
-                _Pragma("unroll") for (int r = 0; r < R; ++r)                                                         \
-                    _Pragma("unroll") for (int c = 0; c < C; ++c) sums[place[p + r] + j + c] = acc[r][c];             \
-            }                                                                                                         \
-        }                                                                                                             \
+// sums[j] = sum of t[j]'s elements: neighbours are added up, as often as VEC can be halved.
+static floatv sums_of(floatv t[VEC])
+{
+#pragma unroll
+    for (int s = VEC / 2; s > 0; s /= 2) {
+#pragma unroll
+        for (int i = 0; i < s; ++i) {
+            floatv a, b;
+            a.lo = t[2 * i].even;
+            a.hi = t[2 * i + 1].even;
+            b.lo = t[2 * i].odd;
+            b.hi = t[2 * i + 1].odd;
+            t[i] = a + b;
+        }
+    }
+    return t[0];
+}
+
+// sums[r C + c] = sum over taps and i of row r at the tap [i] times w[tap, i, c], for R positions at, h, v as locate() gives them and
+// C columns, w in vectors along i.
+#define THIN_MULTIPLY(name, R, C)                                                                                             \
+    NOINLINE static void name(floatv sums[2], const global float *x, const global float *zeros, const int *at, const int *h,  \
+                              const int *v, int H, int W, int I, int x_c, int kh, int kw, int dilation, const floatv *w)      \
+    {                                                                                                                         \
+        floatv acc[R][C], flat[2 * VEC];                                                                                      \
+        _Pragma("unroll") for (int r = 0; r < R; ++r)                                                                         \
+            _Pragma("unroll") for (int c = 0; c < C; ++c) acc[r][c] = (floatv)(0.0f);                                         \
+        for (int i = 0; i < kh; ++i) {                                                                                        \
+            for (int j = 0; j < kw; ++j) {                                                                                    \
+                const int dh = i * dilation, dw = j * dilation, shift = (dh * W + dw) * x_c;                                  \
+                const global float *row[R];                                                                                   \
+                _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                               \
+                    const bool inside = (uint)(h[r] + dh) < (uint)H & (uint)(v[r] + dw) < (uint)W;                            \
+                    row[r] = inside ? x + at[r] + shift : zeros;                                                              \
+                }                                                                                                             \
+                for (int k = 0; k < I; k += VEC, w += C) {                                                                    \
+                    if (R < C) {                                                                                              \
+                        floatv xr[R];                                                                                         \
+                        _Pragma("unroll") for (int r = 0; r < R; ++r) xr[r] = LOAD_GLOBAL(row[r] + k);                        \
+                        _Pragma("unroll") for (int c = 0; c < C; ++c) {                                                       \
+                            const floatv wc = w[c];                                                                           \
+                            _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][c] = RHEO_FMA(xr[r], wc, acc[r][c]);         \
+                        }                                                                                                     \
+                    } else {                                                                                                  \
+                        floatv wc[C];                                                                                         \
+                        _Pragma("unroll") for (int c = 0; c < C; ++c) wc[c] = w[c];                                           \
+                        _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                       \
+                            const floatv xr = LOAD_GLOBAL(row[r] + k);                                                        \
+                            _Pragma("unroll") for (int c = 0; c < C; ++c) acc[r][c] = RHEO_FMA(xr, wc[c], acc[r][c]);         \
+                        }                                                                                                     \
+                    }                                                                                                         \
+                }                                                                                                             \
+            }                                                                                                                 \
+        }                                                                                                                     \
+        _Pragma("unroll") for (int s = 0; s < 2 * VEC; ++s) flat[s] = s < R * C ? acc[s / C][s % C] : (floatv)(0.0f);         \
+        sums[0] = sums_of(flat);                                                                                              \
+        sums[1] = sums_of(flat + VEC);                                                                                        \
     }
 THIN_MULTIPLY(thin_multiply2, THIN_TILE / 2, 2)
 THIN_MULTIPLY(thin_multiply3, THIN_TILE / 3, 3)
 THIN_MULTIPLY(thin_multiply4, THIN_TILE / 4, 4)
 
-// to[j / width, k / VEC, j % width] = vectors of w[k, j], k < depth, zeros from column n on; w[k, j] at k s_in + j s_out.
-NOINLINE static void thin_weights(float *to, const global float *w, int s_in, int s_out, int depth, int columns, int n, int width)
+// to[k / VEC, j] = vectors of w[k, j] for k < depth and j < width, zeros from column n on; w[k, j] at k s_in + j s_out.
+NOINLINE static void thin_weights(float *to, const global float *w, int s_in, int s_out, int depth, int n, int width)
 {
-    if (n < columns) clear_row(to, columns * depth);
-    for (int j = 0; j < n; j += width) {
-        const int few = min(width, n - j);
-        for (int k = 0; k < depth; k += VEC, to += width * VEC) {
-            const global float *from = w + k * s_in + j * s_out;
-            if (s_in == 1) {
-                for (int c = 0; c < few; ++c) STORE(LOAD_GLOBAL(from + c * s_out), to + c * VEC);
-            } else if (s_out == 1 && few == 4) {
-                for (int d = 0; d < VEC; d += 4, from += 4 * s_in) {
-                    const float4 p = LOAD_GLOBAL4(from), q = LOAD_GLOBAL4(from + s_in);
-                    const float4 r = LOAD_GLOBAL4(from + 2 * s_in), s = LOAD_GLOBAL4(from + 3 * s_in);
-                    STORE4((float4)(p.x, q.x, r.x, s.x), to + d);
-                    STORE4((float4)(p.y, q.y, r.y, s.y), to + VEC + d);
-                    STORE4((float4)(p.z, q.z, r.z, s.z), to + 2 * VEC + d);
-                    STORE4((float4)(p.w, q.w, r.w, s.w), to + 3 * VEC + d);
-                }
-            } else {
-                for (int d = 0; d < VEC; ++d)
-                    for (int c = 0; c < few; ++c) to[c * VEC + d] = from[d * s_in + c * s_out];
+    if (n < width) clear_row(to, width * depth);
+    for (int k = 0; k < depth; k += VEC, to += width * VEC) {
+        const global float *from = w + k * s_in;
+        if (s_in == 1) {
+            for (int c = 0; c < n; ++c) STORE(LOAD_GLOBAL(from + c * s_out), to + c * VEC);
+        } else if (s_out == 1 && n == 4) {
+            for (int d = 0; d < VEC; d += 4, from += 4 * s_in) {
+                const float4 p = LOAD_GLOBAL4(from), q = LOAD_GLOBAL4(from + s_in);
+                const float4 r = LOAD_GLOBAL4(from + 2 * s_in), s = LOAD_GLOBAL4(from + 3 * s_in);
+                STORE4((float4)(p.x, q.x, r.x, s.x), to + d);
+                STORE4((float4)(p.y, q.y, r.y, s.y), to + VEC + d);
+                STORE4((float4)(p.z, q.z, r.z, s.z), to + 2 * VEC + d);
+                STORE4((float4)(p.w, q.w, r.w, s.w), to + 3 * VEC + d);
             }
+        } else {
+            for (int d = 0; d < VEC; ++d)
+                for (int c = 0; c < n; ++c) to[c * VEC + d] = from[d * s_in + c * s_out];
         }
     }
 }
 
-// conv2d for I a multiple of VEC; w[tap, i, o] at base + tap s_tap + i s_in + o s_out. Group (g, j): positions [g chunk, ..)
-// and `columns` columns from j columns on, in panels of `width`.
+// conv2d for I a multiple of VEC; w[tap, i, o] at base + tap s_tap + i s_in + o s_out. Group (g, j): a share of the tiles of
+// THIN_TILE / width positions, and `columns` columns from j columns on, in panels of `width`; K columns <= THIN_WEIGHTS. work has I floats
+// a group, which stand for positions outside x; without padding there are none and it is not used.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv2d_thin(const global float *x, const global float *w, const global float *b, const global float *l,
-                 const global float *add, global float *y,
+                 const global float *add, global float *y, global float *work,
                  int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
-                 int x_c, int y_c, int base, int s_tap, int s_in, int s_out, int chunk, int columns, int width,
+                 int x_c, int y_c, int base, int s_tap, int s_in, int s_out, int columns, int width,
                  int adds, int act, float factor, int x_batch, int w_batch, int y_batch)
 {
-    floatv sums[(THIN_POSITIONS + 1) * THIN_COLUMNS], weights[THIN_DEPTH * THIN_COLUMNS / VEC];
-    int at[THIN_POSITIONS], h[THIN_POSITIONS], v[THIN_POSITIONS], place[THIN_POSITIONS + THIN_MOST], from[THIN_POSITIONS + THIN_MOST];
+    floatv weights[THIN_WEIGHTS / VEC], sums_[2];
+    float shift[THIN_COLUMNS], scale[THIN_COLUMNS], *sums = (float *)sums_;
+    int at[THIN_TILE / 2], h[THIN_TILE / 2], v[THIN_TILE / 2];
     x += (size_t)get_group_id(2) * x_batch;
     w += (size_t)get_group_id(2) * w_batch + base;
     y += (size_t)get_group_id(2) * y_batch;
     add += (size_t)get_group_id(2) * y_batch;
-    const int first = (int)get_group_id(0) * chunk, count = min(chunk, P - first);
-    const int o = (int)get_group_id(1) * columns, n = min(columns, O - o);
-    const int rows = THIN_TILE / width;
-    locate(first, P, count, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
-    clear_row((float *)sums, (count + 1) * columns * VEC);
-    for (int tap = 0; tap < K / I; ++tap) {
-        const int dh = tap / kw * dilation, dw = tap % kw * dilation;
-        int inside = 0;
-        for (int p = 0; p < count; ++p) {
-            place[inside] = p * columns;
-            from[inside] = at[p] + (dh * W + dw) * x_c;
-            inside += (uint)(h[p] + dh) < (uint)H & (uint)(v[p] + dw) < (uint)W;
-        }
-        if (inside == 0) continue;
-        for (; inside % rows != 0; ++inside) {
-            place[inside] = count * columns;
-            from[inside] = from[inside - 1];
-        }
-        for (int i = 0; i < I; i += THIN_DEPTH) {
-            const int depth = min(THIN_DEPTH, I - i);
-            thin_weights((float *)weights, w + tap * s_tap + i * s_in + o * s_out, s_in, s_out, depth, columns, n, width);
-            if (width == 2) thin_multiply2(sums, columns, place, from, inside, x + i, weights, depth);
-            else if (width == 3) thin_multiply3(sums, columns, place, from, inside, x + i, weights, depth);
-            else thin_multiply4(sums, columns, place, from, inside, x + i, weights, depth);
-        }
+    const global float *zeros = x;
+    if (pad_h + pad_w > 0) {
+        work += ((get_group_id(2) * get_num_groups(1) + get_group_id(1)) * get_num_groups(0) + get_group_id(0)) * (size_t)I;
+        for (int i = 0; i < I; i += VEC) STORE_GLOBAL((floatv)(0.0f), work + i);
+        zeros = work;
     }
-    float shift[THIN_COLUMNS], scale[THIN_COLUMNS];
+    const int rows = THIN_TILE / width, tiles = (P + rows - 1) / rows, o = (int)get_group_id(1) * columns, n = min(columns, O - o);
+    const int first = (int)(get_group_id(0) * (size_t)tiles / get_num_groups(0)) * rows;
+    const int last = min((int)((get_group_id(0) + 1) * (size_t)tiles / get_num_groups(0)) * rows, P);
+    for (int c = 0; c < n; c += width)
+        for (int tap = 0; tap < K / I; ++tap)
+            thin_weights((float *)weights + c * K + tap * I * width, w + tap * s_tap + (o + c) * s_out, s_in, s_out, I, min(width, n - c), width);
     for (int c = 0; c < n; ++c) {
         shift[c] = act >= 0 ? b[o + c] : 0.0f;
         scale[c] = act >= 0 ? exp(factor * l[o + c]) : 1.0f;
     }
-    for (int p = 0; p < count; ++p) {
-        const size_t to = (size_t)(first + p) * y_c;
-        for (int c = 0; c < n; ++c) {
-            const float z = (sumv(sums[p * columns + c]) + shift[c]) * scale[c];
-            y[to + o + c] = adds ? add[to + o + c] + z : act == 1 && z < 0.0f ? 0.0f : z;
+    for (int p = first; p < last; p += rows) {
+        locate(p, last, rows, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
+        for (int j = 0; j < n; j += width) {
+            const floatv *wj = weights + j * K / VEC;
+            if (width == 2) thin_multiply2(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj);
+            else if (width == 3) thin_multiply3(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj);
+            else thin_multiply4(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj);
+            for (int r = 0; r < min(rows, last - p); ++r) {
+                const size_t to = (size_t)(p + r) * y_c + o;
+                for (int c = j; c < min(j + width, n); ++c) {
+                    const float z = (sums[r * width + c - j] + shift[c]) * scale[c];
+                    y[to + c] = adds ? add[to + c] + z : act == 1 && z < 0.0f ? 0.0f : z;
+                }
+            }
         }
-        if (adds && o + n == O)
-            for (int c = O; c < y_c; ++c) y[to + c] = add[to + c];
+        if (!adds || o + n < O) continue;
+        for (int r = 0; r < min(rows, last - p); ++r)
+            for (int c = O; c < y_c; ++c) y[(size_t)(p + r) * y_c + c] = add[(size_t)(p + r) * y_c + c];
     }
 }
 

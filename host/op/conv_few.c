@@ -1,7 +1,7 @@
 /* Launches of products with few columns or by small matrices, cl/conv2d_few.cl. */
 #include "op/conv_geometry.h"
 
-enum { THIN_POSITIONS = 128, THIN_COLUMNS = 12 }; /* of cl/conv2d_few.cl */
+enum { THIN_WEIGHTS = 1 << 16, THIN_COLUMNS = 12 }; /* of cl/conv2d_few.cl */
 
 rheo_status rheo_conv_launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                    rheo_error *err)
@@ -23,15 +23,42 @@ static int64_t thin_width(int64_t o)
     return width;
 }
 
+typedef struct thin_shape {
+    int64_t width, columns, shares, spans;
+} thin_shape;
+
+/* Each span packs the weights anew, which costs about what 20 positions do. */
+static thin_shape shape_of(const rheo_conv *c)
+{
+    thin_shape s = { .width = thin_width(c->o) };
+    const int64_t all = round_up(c->o, s.width), most = smaller(THIN_COLUMNS, THIN_WEIGHTS / conv_depth(c));
+    s.columns = round_up(divide_up(all, divide_up(all, most / s.width * s.width)), s.width);
+    s.shares = divide_up(c->o, s.columns);
+    s.spans = larger(1, smaller(RHEO_WANTED_GROUPS, conv_positions(c) / 128));
+    return s;
+}
+
+bool rheo_conv_suits_thin(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const int64_t depth = conv_depth(c), vec = dev->vector_width;
+    return c->i % vec == 0 && depth >= 4 * vec && depth * thin_width(c->o) <= THIN_WEIGHTS && c->o <= RHEO_THIN_MAX;
+}
+
+size_t rheo_conv_thin_workspace(const rheo_conv *c)
+{
+    const thin_shape s = shape_of(c);
+    return c->pad_h + c->pad_w > 0 ? (size_t)(c->batch * s.spans * s.shares * c->i) : 0;
+}
+
 rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                   rheo_error *err)
 {
-    const int64_t p = conv_positions(c), width = thin_width(c->o), all = round_up(c->o, width);
-    const int64_t columns = round_up(divide_up(all, divide_up(all, THIN_COLUMNS)), width);
-    const int64_t chunk = smaller(THIN_POSITIONS, larger(64, divide_up(p * divide_up(c->o, columns), 8)));
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_thin", rheo_grid_single(divide_up(p, chunk), divide_up(c->o, columns), c->batch),
-                     RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : w), RHEO_BUF(y),
-                     RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in),
-                     RHEO_INT(c->s_out), RHEO_INT(chunk), RHEO_INT(columns), RHEO_INT(width), RHEO_INT(e->add != NULL), RHEO_INT(e->act),
-                     RHEO_FLOAT(e->factor), RHEO_INT(c->n * c->h * c->w * c->x_c), RHEO_INT(conv_depth(c) * c->o), RHEO_INT(p * c->y_c));
+    const int64_t p = conv_positions(c);
+    const thin_shape s = shape_of(c);
+    return RHEO_EMIT(l, err, "conv2d", "conv2d_thin", rheo_grid_single(s.spans, s.shares, c->batch), RHEO_BUF(x), RHEO_BUF(w),
+                     RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : w), RHEO_BUF(y), RHEO_BUF(rheo_conv_thin_workspace(c) ? rheo_work(l) : w),
+                     RHEO_CONV_GEOMETRY(c),
+                     RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out),
+                     RHEO_INT(s.columns), RHEO_INT(s.width), RHEO_INT(e->add != NULL), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
+                     RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_depth(c) * c->o), RHEO_INT(p * c->y_c));
 }

@@ -51,9 +51,11 @@ static inline int64_t conv_x_floats(const rheo_conv *c)
     return c->n * c->h * c->w * c->x_c;
 }
 
-/* host/op/conv_few.c: 1x1 windows of at most RHEO_SMALL_MAX channels; few columns, with c->i a multiple of a vector. */
+/* host/op/conv_few.c: 1x1 windows of at most RHEO_SMALL_MAX channels; few columns; the workspace is the launch's. */
 rheo_status rheo_conv_launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                    rheo_error *err);
+bool rheo_conv_suits_thin(const rheo_conv *c, const rheo_device_facts *dev);
+size_t rheo_conv_thin_workspace(const rheo_conv *c);
 rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                   rheo_error *err);
 

@@ -9,11 +9,10 @@ typedef enum form { SIMT, COLUMNS, THIN, SMALL, WINOGRAD } form;
 static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
     if (dev->kind != RHEO_CPU) return SIMT;
-    const int64_t vec = dev->vector_width;
     const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     if (pointwise && larger(c->i, c->o) <= RHEO_SMALL_MAX) return SMALL;
     if (!c->direct && rheo_conv_suits_winograd(c, dev) && rheo_conv_tiles_are_many(c, dev)) return WINOGRAD;
-    return c->i % vec == 0 && conv_depth(c) >= 4 * vec && c->o <= RHEO_THIN_MAX ? THIN : COLUMNS;
+    return rheo_conv_suits_thin(c, dev) ? THIN : COLUMNS;
 }
 
 /* Each span of positions packs the weights anew, which costs about what five positions do, and each share of the columns
@@ -59,7 +58,8 @@ bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return form_of(c, dev) == WINOGRAD ? rheo_conv_winograd_workspace(c, dev) : 0;
+    const form f = form_of(c, dev);
+    return f == WINOGRAD ? rheo_conv_winograd_workspace(c, dev) : f == THIN ? rheo_conv_thin_workspace(c) : 0;
 }
 
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
