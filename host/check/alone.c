@@ -95,9 +95,10 @@ static rheo_status time_runs(const rheo_alone *b, rheo_plan *plan, int runs, dou
 
 rheo_status rheo_alone_time(const rheo_alone *b, rheo_plan *plan, double most, double *seconds, rheo_error *err)
 {
-    const double start = rheo_seconds();
     int runs = 1;
-    rheo_status st = time_runs(b, plan, 1, seconds, err);
+    rheo_status st = time_runs(b, plan, 1, seconds, err);       /* compiles */
+    const double start = rheo_seconds();
+    if (!st) st = time_runs(b, plan, 1, seconds, err);
     while (!st && *seconds * runs < ROUND_SECONDS) st = time_runs(b, plan, runs *= 2, seconds, err);
     while (!st && rheo_seconds() - start < most) {
         double now = INFINITY;

@@ -99,6 +99,10 @@ void rheo_cache_save(rheo_device *dev);
 char *rheo_device_recall(const rheo_device *dev, const char *what);
 bool rheo_device_remember(const rheo_device *dev, const char *what, const char *text);
 
+/* GFLOP/s of multiply-adds in registers, two operations each: the best of ever longer launches, the last of which took `least` seconds
+ * (speed.c). */
+rheo_status rheo_device_fma_rate(rheo_device *dev, double least, double *gflops, rheo_error *err);
+
 /* Time of launches, when asked for: profiling costs a queue of its own kind, so it is chosen at opening
  * by RHEO_PROFILE=1. Seconds of the last launch, or -1 where not profiled. */
 double rheo_last_launch_seconds(rheo_device *dev);

@@ -1,45 +1,50 @@
 /* Which device is fastest: multiply-adds of cl/device.cl, about 50 ms each, remembered in the cache folder. */
-#include <stdlib.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "runtime/internal.h"
 
-static double time_rounds(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, cl_mem out, int rounds)
+static rheo_status time_rounds(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, cl_mem out, int rounds, double *seconds, rheo_error *err)
 {
     const rheo_arg args[] = { RHEO_BUF(out), RHEO_INT(rounds) };
     const double start = rheo_seconds();
-    if (rheo_launch(dev, kernel, grid, args, 2, NULL) || rheo_finish(dev, NULL)) return -1;
-    return rheo_seconds() - start;
+    rheo_status st = rheo_launch(dev, kernel, grid, args, 2, err);
+    if (!st) st = rheo_finish(dev, err);
+    *seconds = rheo_seconds() - start;
+    return st;
 }
 
-/* GFLOP/s, or 0 where the device fails. */
-static double measure(const rheo_found *found)
+rheo_status rheo_device_fma_rate(rheo_device *dev, double least, double *gflops, rheo_error *err)
 {
-    enum { FLOP_A_ROUND = 8 * 2 };       /* fma_rate: 8 multiply-adds a round, on vectors */
-    rheo_device *dev = NULL;
-    rheo_kernel *kernel = NULL;
-    cl_mem out = NULL;
-    double rate = 0;
-    if (rheo_device_open_found(found, &dev, NULL)) goto done;
+    enum { FLOP_A_ROUND = 12 * 2 };      /* fma_rate: 12 multiply-adds a round, on vectors */
     const rheo_device_facts *f = rheo_device_facts_of(dev);
     const bool cpu = f->kind == RHEO_CPU;
     const size_t group = cpu ? 1 : f->max_group < 64 ? f->max_group : 64;
     const size_t items = group * f->compute_units * (cpu ? 4 : 32);
     const rheo_grid grid = { { items, 1, 1 }, { group, 1, 1 } };
-    if (rheo_kernel_get(dev, "device", "fma_rate", &kernel, NULL)) goto done;
-    if (rheo_buffer_create(dev, items * sizeof(float), &out, NULL)) goto done;
-    if (time_rounds(dev, kernel, grid, out, 1) < 0) goto done;
-    for (int rounds = 64; rounds <= 1 << 24; rounds *= 4) {
-        const double seconds = time_rounds(dev, kernel, grid, out, rounds);
-        if (seconds < 0) goto done;
-        const double now = (double)items * rounds * FLOP_A_ROUND * f->vector_width / seconds * 1e-9;
-        rate = now > rate ? now : rate;
-        if (seconds > 0.012) break;      /* with all before it at most about 50 ms + 16 ms */
+    rheo_kernel *kernel = NULL;
+    cl_mem out = NULL;
+    double seconds = 0;
+    *gflops = 0;
+    rheo_status st = rheo_kernel_get(dev, "device", "fma_rate", &kernel, err);
+    if (!st) st = rheo_buffer_create(dev, items * sizeof(float), &out, err);
+    if (!st) st = time_rounds(dev, kernel, grid, out, 1, &seconds, err);
+    for (int rounds = 64; !st && seconds < least && rounds <= 1 << 24; rounds *= 4) {
+        st = time_rounds(dev, kernel, grid, out, rounds, &seconds, err);
+        *gflops = fmax(*gflops, (double)items * rounds * FLOP_A_ROUND * f->vector_width / seconds * 1e-9);
     }
-    rheo_cache_save(dev);
-done:
     rheo_buffer_release(out);
+    return st;
+}
+
+/* GFLOP/s, or 0 where the device fails: all launches together take at most about 65 ms. */
+static double measure(const rheo_found *found)
+{
+    rheo_device *dev = NULL;
+    double rate = 0;
+    if (!rheo_device_open_found(found, &dev, NULL) && !rheo_device_fma_rate(dev, 0.012, &rate, NULL)) rheo_cache_save(dev);
     rheo_device_close(dev);
     return rate;
 }
