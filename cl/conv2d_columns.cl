@@ -186,17 +186,57 @@ NOINLINE static void product(global float *to, const global float *more, int str
     }
 }
 
+// s += t; lost has what rounding lost (Kahan 1965).
+static void add_lossless(floatv *s, floatv *lost, floatv t)
+{
+    const floatv u = t - *lost, v = *s + u;
+    *lost = (v - *s) - u;
+    *s = v;
+}
+
+// The gradient of y = act((z + b) scale) from dy, in place: e = dy where y > 0 (relu) or everywhere, dy becomes e scale. For `rows` rows
+// and `cols` columns, a multiple of VEC; sums has sum e, what it lost, sum e y, what it lost, COLUMNS_MAX columns each. Whole rows one
+// after another, as memory has them, by fours.
+NOINLINE static void backward(global float *dy, const global float *y, int stride, int rows, int cols, const float *scale, int relu,
+                              floatv *sums)
+{
+    floatv e_sums[COLUMNS_MAX / VEC], ey_sums[COLUMNS_MAX / VEC];
+    const intv all = relu ? 0 : -1;
+    for (int c = 0; c < cols / VEC; ++c) e_sums[c] = ey_sums[c] = (floatv)(0.0f);
+    for (int r0 = 0; r0 < rows; r0 += 4, dy += 4 * stride, y += 4 * stride) {
+        for (int c = 0; c < cols; c += VEC) {
+            floatv e_sum = e_sums[c / VEC], ey_sum = ey_sums[c / VEC];
+            const floatv by = LOAD(scale + c);
+            for (int r = 0; r < min(4, rows - r0); ++r) {
+                const floatv was = LOAD_GLOBAL(y + r * stride + c);
+                const floatv e = select((floatv)(0.0f), LOAD_GLOBAL(dy + r * stride + c), (was > 0.0f) | all);
+                e_sum += e;
+                ey_sum = RHEO_FMA(e, was, ey_sum);
+                STORE_GLOBAL(e * by, dy + r * stride + c);
+            }
+            e_sums[c / VEC] = e_sum;
+            ey_sums[c / VEC] = ey_sum;
+        }
+    }
+    for (int c = 0; c < cols / VEC; ++c) {
+        add_lossless(&sums[c], &sums[COLUMNS_MAX / VEC + c], e_sums[c]);
+        add_lossless(&sums[2 * COLUMNS_MAX / VEC + c], &sums[3 * COLUMNS_MAX / VEC + c], ey_sums[c]);
+    }
+}
+
 // y = patch w, or with adds, add + patch w; with act >= 0, y = act((patch w + b) exp(factor l)). Positions have x_c channels in x,
 // y_c in y and add; what add has beyond the first O goes to y as it is. Weight k = (tap, i) of column o is at
 // base + tap s_tap + i s_in + o s_out, s_in or s_out being 1. Group (g, c): a share of the tiles of ROWS positions and `panels` of
 // COLS columns from c panels on. It takes the reduction in steps of `depth`, whose weights it packs for all its positions;
-// what was gathered of x serves all its panels. Sums of several steps are added up in y.
+// what was gathered of x serves all its panels. Sums of several steps are added up in y. With undo, patch w is dy of
+// add = act((z + b) exp(factor l)), y becomes dz, and totals [g, 2, O] its sum and that of e add (see backward); O a multiple of VEC.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv2d(const global float *x, const global float *w, const global float *b, const global float *l, const global float *add,
-            global float *y, int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
-            int x_c, int y_c, int base, int s_tap, int s_in, int s_out, int depth, int panels, int adds, int act, float factor,
-            int x_batch, int w_batch, int y_batch)
+            global float *y, global float *totals, int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w,
+            int dilation, int K, int x_c, int y_c, int base, int s_tap, int s_in, int s_out, int depth, int panels, int adds, int undo,
+            int act, float factor, int x_batch, int w_batch, int y_batch)
 {
+    floatv sums_[4 * COLUMNS_MAX / VEC];
     floatv weights_[WEIGHTS / VEC], patch_[SPAN_ROWS * STRIDE / VEC];     // aligned as vectors are
     floatv shift_[COLUMNS_MAX / VEC], scale_[COLUMNS_MAX / VEC];
     float *weights = (float *)weights_, *patch = (float *)patch_, *shift = (float *)shift_, *scale = (float *)scale_;
@@ -214,8 +254,10 @@ void conv2d(const global float *x, const global float *w, const global float *b,
         copy_row(scale, l + o0, columns);
         for (int c = 0; c < columns; c += VEC) scale_[c / VEC] = exp(factor * scale_[c / VEC]);
     }
+    for (int c = 0; undo && c < columns; c += VEC)
+        for (int i = 0; i < 4; ++i) sums_[(i * COLUMNS_MAX + c) / VEC] = (floatv)(0.0f);
     for (int k = 0; k < K; k += depth) {
-        const int n = min(depth, K - k), ends = k + n == K ? act : -1;
+        const int n = min(depth, K - k), ends = k + n == K && !undo ? act : -1;
         const global float *more = k > 0 ? y : adds ? add : 0;
         if (s_out == 1) pack_rows(weights, w + base + o0, s_tap, s_in, I, k, n, columns);
         else pack_columns(weights, w + base + o0 * s_out, w + K * O, s_tap, s_out, I, k, n, columns);
@@ -230,10 +272,16 @@ void conv2d(const global float *x, const global float *w, const global float *b,
                             min(COLS, columns - c), shift + c, scale + c, ends);
                 }
             }
+            if (undo && k + n == K) backward(y + (size_t)q * y_c, add + (size_t)q * y_c, y_c, positions, columns, scale, act, sums_);
             if (!adds || k > 0 || o0 + columns < O) continue;
             for (int r = 0; r < positions; ++r)
                 for (int c = columns; c < y_c - o0; ++c) y[(size_t)(q + r) * y_c + c] = add[(size_t)(q + r) * y_c + c];
         }
+    }
+    totals += get_group_id(0) * (size_t)2 * O + o0;
+    for (int c = 0; undo && c < columns; c += VEC) {
+        STORE_GLOBAL(sums_[c / VEC] * scale_[c / VEC], totals + c);
+        STORE_GLOBAL(sums_[(2 * COLUMNS_MAX + c) / VEC], totals + O + c);
     }
 }
 #endif

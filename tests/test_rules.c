@@ -11,11 +11,13 @@
 /* ---- graphs ------------------------------------------------------------------------------------------------------ */
 
 /* Channels of x, those a convolution takes, and those it gives. */
-enum { C = 9, TAKEN = 4, OUT = 7 };
-static const rheo_shape origin = { 0, 0, 0, 0 }, whole = { 2, 5, 6, C }, weights = { 3, 3, TAKEN, OUT };
+enum { C = 9, TAKEN = 4, OUT = 7, WIDE = 16 };
+static const rheo_shape origin = { 0, 0, 0, 0 }, whole = { 2, 5, 6, C }, weights = { 3, 3, TAKEN, OUT },
+                        act_shape = { 2, 5, 6, WIDE };
 
 typedef struct inputs {
     rheo_value x, w, dy, b, l, h; /* x and dy of the convolution; b and l of what follows it; h of an additive coupling */
+    rheo_value y, wide, scale;    /* what an affine_act of many channels gave, weights that follow it, and its l */
 } inputs;
 
 static rheo_value channels(rheo_graph *g, rheo_value x, int64_t from)
@@ -104,6 +106,27 @@ static rheo_value add_one_number(rheo_graph *g, const inputs *in)
     return rheo_add(g, everything(g, in->x), padded(g, in, 0));
 }
 
+/* Every output takes part. */
+static rheo_value backward_of(rheo_graph *g, rheo_value dx, rheo_value y, rheo_value l)
+{
+    const rheo_value dz = rheo_affine_act_backward(g, dx, y, l, RHEO_NONE, (rheo_affine_attr){ 1, 3 });
+    return rheo_add(g, rheo_mul(g, dz, rheo_output(dz, 1)), rheo_output(dz, 2));
+}
+static rheo_value dx_act(rheo_graph *g, const inputs *in)
+{
+    return backward_of(g, rheo_conv2d_dx(g, in->dy, in->wide, act_shape, 1, 1), in->y, in->scale);
+}
+static rheo_value dx_act_read_again(rheo_graph *g, const inputs *in)
+{
+    const rheo_value dx = rheo_conv2d_dx(g, in->dy, in->wide, act_shape, 1, 1);
+    return rheo_add(g, backward_of(g, dx, in->y, in->scale), dx);
+}
+static rheo_value dx_act_of_few_channels(rheo_graph *g, const inputs *in)
+{
+    const rheo_value dx = rheo_conv2d_dx(g, in->dy, in->w, RHEO_SHAPE(whole.n, whole.h, whole.w, TAKEN), 1, 1);
+    return backward_of(g, dx, first(g, in->x), rheo_slice(g, in->b, origin, rheo_vector(TAKEN)));
+}
+
 /* How many nodes of `op` there are without the rules and with them. */
 static const struct rule_case {
     const char *name;
@@ -130,6 +153,10 @@ static const struct rule_case {
     { "add_pad_of_later_channels", add_pad_of_later_channels, "pad", 1, 1 },
     { "pad_read_again", pad_read_again, "pad", 1, 1 },
     { "add_one_number", add_one_number, "add", 1, 1 },
+    { "dx_act", dx_act, "conv2d_dx_act", 0, 1 },
+    { "dx_act", dx_act, "affine_act_backward", 1, 0 },
+    { "dx_act_read_again", dx_act_read_again, "conv2d_dx_act", 0, 0 },
+    { "dx_act_of_few_channels", dx_act_of_few_channels, "conv2d_dx_act", 0, 0 },
 };
 
 /* ---- run with and without ---------------------------------------------------------------------------------------- */
@@ -154,7 +181,10 @@ static double *run(const struct rule_case *c, const rheo_rule *const *rules, int
                         normals(&b, RHEO_SHAPE(2, 5, 6, OUT), 3),
                         normals(&b, rheo_vector(OUT), 4),
                         normals(&b, rheo_vector(OUT), 5),
-                        normals(&b, RHEO_SHAPE(2, 5, 6, C - C / 2), 6) };
+                        normals(&b, RHEO_SHAPE(2, 5, 6, C - C / 2), 6),
+                        normals(&b, act_shape, 7),
+                        normals(&b, RHEO_SHAPE(3, 3, WIDE, OUT), 8),
+                        normals(&b, rheo_vector(WIDE), 9) };
     const rheo_value y = c->build(b.g, &in);
     *count = rheo_count(rheo_shape_of(b.g, y));
     const int out = test_storage(b.s, RHEO_F32, *count, NULL);

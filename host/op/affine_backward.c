@@ -1,14 +1,14 @@
 /* The gradient of y = act((x + b) exp(factor l)) from its output, in one pass over dy and y: e = dy where active,
  * dx = e exp(factor l), db = sum dx, dl = factor (sum e y + H W sum dlogdet). One launch on CPUs unless the tensor is tall;
  * otherwise sums by blocks of rows, then over the blocks. */
+#include "op/affine_backward.h"
 #include "op/common.h"
-#include "op/ops.h"
 
 #include <math.h>
 
 static rheo_affine_attr attr_of(const rheo_node *n) { return *(const rheo_affine_attr *)n->attr; }
 static bool has_logdet(const rheo_node *n) { return n->n_in > 3; }
-static double area(const rheo_node *n) { return (double)(n->out[0].shape.h * n->out[0].shape.w); }
+static double area(rheo_shape s) { return (double)(s.h * s.w); }
 
 /* How the kernel walks: wide rows (on CPUs several rows of few channels are one) in blocks. Blocks are a matter of shape and of the
  * kind of device, so that sums do not depend on how many cores there are. */
@@ -25,11 +25,10 @@ static int64_t cpu_block_rows(int64_t count, int64_t columns)
     return columns < BLOCK ? BLOCK / columns : 1;
 }
 
-static walk walk_of(const rheo_node *n, const rheo_device_facts *dev)
+static walk walk_of(rheo_shape s, const rheo_device_facts *dev)
 {
     enum { WIDE = 16, GPU_BLOCK_ROWS = 128 };
     const bool cpu = dev->kind == RHEO_CPU;
-    const rheo_shape s = n->out[0].shape;
     walk w = { .columns = s.c };
     if (cpu && s.c < WIDE)
         while (w.columns % WIDE != 0) w.columns += s.c; /* the least common multiple */
@@ -60,13 +59,18 @@ static void backward_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
     const rheo_value dl = rheo_affine(g, rheo_sum_to(g, rheo_mul(g, e, y), n->in_spec[2].shape), factor, 0);
     out[0] = rheo_mul(g, e, rheo_exp(g, rheo_affine(g, n->in[2], factor, 0)));
     out[1] = rheo_sum_to(g, out[0], n->in_spec[2].shape);
-    out[2] = has_logdet(n) ? rheo_add(g, dl, rheo_affine(g, rheo_sum(g, n->in[3], RHEO_AXIS_N), factor * area(n), 0)) : dl;
+    out[2] = has_logdet(n) ? rheo_add(g, dl, rheo_affine(g, rheo_sum(g, n->in[3], RHEO_AXIS_N), factor * area(n->out[0].shape), 0)) : dl;
+}
+
+size_t rheo_affine_backward_workspace(rheo_shape s, const rheo_device_facts *dev)
+{
+    const walk w = walk_of(s, dev);
+    return w.blocks > 1 ? (size_t)(2 * w.blocks * s.c) : 0;
 }
 
 static size_t backward_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
-    const walk w = walk_of(n, dev);
-    return w.blocks > 1 ? (size_t)(2 * w.blocks * n->out[0].shape.c) : 0;
+    return rheo_affine_backward_workspace(n->out[0].shape, dev);
 }
 
 /* Columns of a CPU's work-item: whole cache lines, as wide as leaves none idle. */
@@ -77,32 +81,38 @@ static int64_t span_of(walk w, const rheo_device_facts *dev)
     return span < MOST ? (span + LINE - 1) / LINE * LINE : MOST;
 }
 
-static rheo_status backward_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
+rheo_status rheo_affine_backward_sums(rheo_launcher *l, rheo_shape s, int64_t blocks, const rheo_affine_backward_args *a, rheo_error *err)
 {
-    const rheo_shape s = n->out[0].shape;
+    return RHEO_EMIT(l, err, "flow", "affine_act_backward_sums", rheo_grid_items(l, s.c), RHEO_BUF(rheo_work(l)),
+                     RHEO_BUF(a->dlogdet ? a->dlogdet : a->y), RHEO_BUF(a->db), RHEO_BUF(a->dl), RHEO_INT(blocks), RHEO_INT(s.c),
+                     RHEO_INT(a->dlogdet ? s.n : 0), RHEO_FLOAT(area(s)), RHEO_FLOAT(a->attr.factor));
+}
+
+rheo_status rheo_affine_backward_launch(rheo_launcher *l, rheo_shape s, const rheo_affine_backward_args *a, rheo_error *err)
+{
     const rheo_device_facts *dev = rheo_launcher_facts(l);
-    const walk w = walk_of(n, dev);
+    const walk w = walk_of(s, dev);
     const bool cpu = dev->kind == RHEO_CPU, narrow = w.columns != s.c;
     const int64_t span = narrow ? w.columns : span_of(w, dev);
     const rheo_grid grid = cpu ? rheo_grid_single((w.columns + span - 1) / span, w.blocks, 1)
                                : (rheo_grid){ { ((size_t)s.c + 63) / 64 * 64, (size_t)w.blocks, 1 }, { 64, 1, 1 } };
-    const cl_mem dlogdet = rheo_in(l, has_logdet(n) ? 3 : 0), sums = w.blocks > 1 ? rheo_work(l) : rheo_out(l, 1);
-    const int64_t batch = has_logdet(n) ? s.n : 0;
-    rheo_status st =
-        RHEO_EMIT(l, err, "flow", "affine_act_backward", grid, RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_in(l, 1)), RHEO_BUF(rheo_in(l, 2)),
-                  RHEO_BUF(dlogdet), RHEO_BUF(rheo_out(l, 0)), RHEO_BUF(sums), RHEO_BUF(rheo_out(l, 1)), RHEO_BUF(rheo_out(l, 2)),
-                  RHEO_INT(rheo_count(s)), RHEO_INT(s.c), RHEO_INT(w.columns), RHEO_INT(span), RHEO_INT(w.block_rows),
-                  RHEO_INT(attr_of(n).relu), RHEO_INT(batch), RHEO_FLOAT(area(n)), RHEO_FLOAT(attr_of(n).factor));
-    if (st || w.blocks == 1) return st;
-    return RHEO_EMIT(l, err, "flow", "affine_act_backward_sums", rheo_grid_items(l, s.c), RHEO_BUF(sums), RHEO_BUF(dlogdet),
-                     RHEO_BUF(rheo_out(l, 1)), RHEO_BUF(rheo_out(l, 2)), RHEO_INT(w.blocks), RHEO_INT(s.c), RHEO_INT(batch),
-                     RHEO_FLOAT(area(n)), RHEO_FLOAT(attr_of(n).factor));
+    const rheo_status st =
+        RHEO_EMIT(l, err, "flow", "affine_act_backward", grid, RHEO_BUF(a->dy), RHEO_BUF(a->y), RHEO_BUF(a->l),
+                  RHEO_BUF(a->dlogdet ? a->dlogdet : a->y), RHEO_BUF(a->dx), RHEO_BUF(w.blocks > 1 ? rheo_work(l) : a->db), RHEO_BUF(a->db),
+                  RHEO_BUF(a->dl), RHEO_INT(rheo_count(s)), RHEO_INT(s.c), RHEO_INT(w.columns), RHEO_INT(span), RHEO_INT(w.block_rows),
+                  RHEO_INT(a->attr.relu), RHEO_INT(a->dlogdet ? s.n : 0), RHEO_FLOAT(area(s)), RHEO_FLOAT(a->attr.factor));
+    return st || w.blocks == 1 ? st : rheo_affine_backward_sums(l, s, w.blocks, a, err);
 }
 
-static void backward_reference(const rheo_node *n, const double *const *in, double *const *out)
+static rheo_status backward_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    const rheo_affine_attr a = attr_of(n);
-    const rheo_shape s = n->out[0].shape;
+    const rheo_affine_backward_args a = { rheo_in(l, 0),  rheo_in(l, 1),  rheo_in(l, 2),  has_logdet(n) ? rheo_in(l, 3) : NULL,
+                                          rheo_out(l, 0), rheo_out(l, 1), rheo_out(l, 2), attr_of(n) };
+    return rheo_affine_backward_launch(l, n->out[0].shape, &a, err);
+}
+
+void rheo_affine_backward_reference(rheo_shape s, rheo_affine_attr a, const double *const *in, double *const *out)
+{
     for (int64_t i = 0; i < rheo_count(s); i++) {
         const int64_t c = i % s.c;
         const double e = a.relu && !(in[1][i] > 0) ? 0 : in[0][i];
@@ -110,8 +120,14 @@ static void backward_reference(const rheo_node *n, const double *const *in, doub
         out[1][c] += out[0][i];
         out[2][c] += (double)a.factor * e * in[1][i];
     }
+}
+
+static void backward_reference(const rheo_node *n, const double *const *in, double *const *out)
+{
+    const rheo_shape s = n->out[0].shape;
+    rheo_affine_backward_reference(s, attr_of(n), in, out);
     for (int64_t i = 0; i < s.n && has_logdet(n); i++)
-        for (int64_t c = 0; c < s.c; c++) out[2][c] += (double)a.factor * area(n) * in[3][i];
+        for (int64_t c = 0; c < s.c; c++) out[2][c] += (double)attr_of(n).factor * area(s) * in[3][i];
 }
 
 static rheo_cost backward_cost(const rheo_node *n)

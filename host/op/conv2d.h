@@ -18,6 +18,8 @@ bool rheo_conv2d_shape(rheo_graph *g, const char *op, rheo_shape x, rheo_shape w
 bool rheo_conv2d_check_dy(rheo_graph *g, const char *op, rheo_shape x, rheo_shape w, rheo_shape dy, rheo_conv2d_attr a);
 bool rheo_conv2d_floats(rheo_graph *g, const rheo_node *n);
 rheo_conv rheo_conv2d_describe(rheo_shape x, rheo_shape w, rheo_conv2d_attr a);
+/* dx, of a described convolution, as a convolution of dy: taps in reverse order, channels exchanged. */
+rheo_conv rheo_conv2d_transposed(rheo_conv c);
 /* The channels of x that take part. */
 rheo_value rheo_conv2d_taken(rheo_graph *g, rheo_value x, rheo_conv2d_attr a);
 rheo_cost rheo_conv2d_cost(const rheo_conv *c);
@@ -34,5 +36,8 @@ rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value
                            rheo_affine_attr act);
 /* add, plus conv2d_dx(dy, w) in its first channels (conv2d_dx.c) */
 rheo_value rheo_conv2d_dx_add(rheo_graph *g, rheo_value dy, rheo_value w, rheo_value add, int pad, int dilation);
+/* affine_act_backward(conv2d_dx(dy, w), y, l), with its outputs; y's channels are a multiple of 16 (conv2d_dx_act.c) */
+rheo_value rheo_conv2d_dx_act(rheo_graph *g, rheo_value dy, rheo_value w, rheo_value y, rheo_value l, rheo_conv2d_attr conv,
+                              rheo_affine_attr act);
 
 #endif

@@ -57,7 +57,7 @@ static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_
         return st ? st : rheo_affine_act_launch(l, n->out[0].shape, act, rheo_work(l), rheo_in(l, 2), rheo_in(l, 3), rheo_out(l, 0), err);
     }
     c.direct = n->variant == RHEO_PRODUCT_DIRECT;
-    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor, NULL };
+    const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor, NULL, NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
 }
 

@@ -48,8 +48,7 @@ static rheo_conv describe(const rheo_node *n)
     return rheo_conv2d_describe(n->out[0].shape, n->in_spec[1].shape, ((const dx_attr *)n->attr)->conv);
 }
 
-/* As a convolution of dy: taps in reverse order, channels exchanged. */
-static rheo_conv transposed(rheo_conv c)
+rheo_conv rheo_conv2d_transposed(rheo_conv c)
 {
     rheo_conv t = c;
     t.h = c.oh, t.w = c.ow, t.oh = c.h, t.ow = c.w;
@@ -63,22 +62,22 @@ static rheo_conv transposed(rheo_conv c)
 
 static bool conv2d_dx_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
-    const rheo_conv c = transposed(describe(n));
+    const rheo_conv c = rheo_conv2d_transposed(describe(n));
     return (variant == RHEO_PRODUCT_DIRECT || !adds(n)) && rheo_product_offers(&c, variant, dev);
 }
 
 static rheo_status conv2d_dx_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
-    rheo_conv c = transposed(describe(n));
+    rheo_conv c = rheo_conv2d_transposed(describe(n));
     if (!adds(n)) return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
     c.direct = n->variant == RHEO_PRODUCT_DIRECT;
-    const rheo_epilogue sum = { rheo_in(l, 1), rheo_in(l, 1), -1, 0, rheo_in(l, 2) };
+    const rheo_epilogue sum = { rheo_in(l, 1), rheo_in(l, 1), -1, 0, rheo_in(l, 2), NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &sum, err);
 }
 
 static size_t conv2d_dx_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
-    const rheo_conv c = transposed(describe(n));
+    const rheo_conv c = rheo_conv2d_transposed(describe(n));
     return rheo_product_workspace(n, &c, dev);
 }
 

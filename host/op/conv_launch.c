@@ -15,12 +15,17 @@ static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
     return rheo_conv_suits_thin(c, dev) ? THIN : COLUMNS;
 }
 
+/* How conv2d of cl/conv2d_columns.cl divides its work: steps of `depth` of the reduction, spans of positions and shares of columns, `panels` of
+ * the register tile's width each. */
+typedef struct division {
+    int64_t depth, panels, spans, shares;
+} division;
+
 /* Each span of positions packs the weights anew, which costs about what five positions do, and each share of the columns
  * gathers x anew, at the price of about five columns: 256 of both while that gives many groups, else 128. */
-static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
-                                  rheo_error *err)
+static division divide(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    const int64_t vec = rheo_launcher_facts(l)->vector_width, columns = 2 * vec, k = conv_depth(c), p = conv_positions(c);
+    const int64_t vec = dev->vector_width, columns = 2 * vec, k = conv_depth(c), p = conv_positions(c);
     const int64_t depth = smaller(k, round_up(divide_up(k, divide_up(k, DEPTH)), vec)), all_panels = divide_up(c->o, columns);
     const int64_t most = smaller(WEIGHTS / (depth * columns), COLUMNS_MAX / columns);
     int64_t spans = larger(1, smaller(RHEO_WANTED_GROUPS, p / 256)), shares = divide_up(all_panels, most);
@@ -29,11 +34,29 @@ static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x
         shares = larger(shares, smaller(c->o / 128, divide_up(RHEO_WANTED_GROUPS / 4, c->batch * spans)));
     }
     const int64_t panels = divide_up(all_panels, shares);
-    shares = divide_up(all_panels, panels);
-    return RHEO_EMIT(l, err, "conv2d", "conv2d", rheo_grid_single(spans, shares, c->batch), RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b),
-                     RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : w), RHEO_BUF(y), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c), RHEO_INT(c->y_c),
-                     RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(depth), RHEO_INT(panels),
-                     RHEO_INT(e->add != NULL), RHEO_INT(e->act), RHEO_FLOAT(e->factor), RHEO_INT(conv_x_floats(c)), RHEO_INT(k * c->o),
+    return (division){ depth, panels, spans, divide_up(all_panels, panels) };
+}
+
+bool rheo_conv_has_backward(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return form_of(c, dev) == COLUMNS && c->batch == 1 && c->y_c == c->o;
+}
+
+int64_t rheo_conv_backward_blocks(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return divide(c, dev).spans;
+}
+
+static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
+                                  rheo_error *err)
+{
+    const division d = divide(c, rheo_launcher_facts(l));
+    const cl_mem add = e->add ? e->add : e->backward ? e->backward : w;
+    return RHEO_EMIT(l, err, "conv2d", "conv2d", rheo_grid_single(d.spans, d.shares, c->batch), RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b),
+                     RHEO_BUF(e->l), RHEO_BUF(add), RHEO_BUF(y), RHEO_BUF(e->backward ? rheo_work(l) : y), RHEO_CONV_GEOMETRY(c),
+                     RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out),
+                     RHEO_INT(d.depth), RHEO_INT(d.panels), RHEO_INT(e->add != NULL), RHEO_INT(e->backward != NULL), RHEO_INT(e->act),
+                     RHEO_FLOAT(e->factor), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_depth(c) * c->o),
                      RHEO_INT(conv_positions(c) * c->y_c));
 }
 
@@ -65,7 +88,7 @@ size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err)
 {
-    const rheo_epilogue none = { w, w, -1, 0, NULL }, *e = epilogue ? epilogue : &none;
+    const rheo_epilogue none = { w, w, -1, 0, NULL, NULL }, *e = epilogue ? epilogue : &none;
     const form f = form_of(c, rheo_launcher_facts(l));
     if (f == SIMT) return launch_simt(l, c, x, w, y, e, err);
     if (f == SMALL) return rheo_conv_launch_small(l, c, x, w, y, e, err);

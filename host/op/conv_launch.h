@@ -20,7 +20,12 @@ typedef struct rheo_epilogue {
     int act;                 /* -1: none of it; y = act((y + b) exp(factor l)), act 0 nothing, 1 relu */
     float factor;
     cl_mem add;              /* [n,oh,ow,y_c], or NULL: y = add + product; channels from o on are add's. Only with act -1 */
+    cl_mem backward;         /* y's shape, or NULL: that of an affine_act (affine_backward.c) whose output this is, whose dy the product, whose
+                              * dx y; sums of dx and e y go to rheo_work, [blocks, 2, o]. Only where rheo_conv_has_backward */
 } rheo_epilogue;
+
+bool rheo_conv_has_backward(const rheo_conv *c, const rheo_device_facts *dev);
+int64_t rheo_conv_backward_blocks(const rheo_conv *c, const rheo_device_facts *dev);
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */
 

@@ -9,7 +9,8 @@
     X(conv_prefix)         \
     X(conv_act)            \
     X(conv_bias)           \
-    X(dx_add)
+    X(dx_add)              \
+    X(dx_act)
 
 #define RHEO_RULE_DECLARE(name) extern const rheo_rule rheo_rule_##name;
 RHEO_RULES(RHEO_RULE_DECLARE)
