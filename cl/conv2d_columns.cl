@@ -265,9 +265,14 @@ void conv2d(const global float *x, const global float *w, const global float *b,
             const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
             locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
             gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
-            for (int c = 0; c < columns; c += COLS) {
-                for (int p = 0; p < positions; p += ROWS) {
+            // Beside each tile, some rows of what is read after it.
+            const int tiles = up / ROWS * ((columns + COLS - 1) / COLS), left = K == I ? min(SPAN_ROWS, last - q - positions) : 0;
+            const global float *next_x = x + (size_t)(q + positions) * x_c + k, *next_y = add + (size_t)q * y_c;
+            for (int c = 0, done = 0; c < columns; c += COLS) {
+                for (int p = 0; p < positions; p += ROWS, ++done) {
                     const size_t to = (size_t)(q + p) * y_c + c;
+                    fetch_rows(next_x, x_c, n, left * done / tiles, left * (done + 1) / tiles);
+                    if (undo && k + n == K) fetch_rows(next_y, y_c, columns, positions * done / tiles, positions * (done + 1) / tiles);
                     product(y + to, more ? more + to : 0, y_c, patch + p * STRIDE, weights + c * n, n, min(ROWS, positions - p),
                             min(COLS, columns - c), shift + c, scale + c, ends);
                 }

@@ -165,6 +165,13 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
             }
         }
         if (swapped) clear_row(dyp + count * dy_step, SLACK);
+        // What the next chunk reads, some rows of it beside each tile.
+        const int next = chunk + 1 < last ? chunk + 1 : chunk, left = chunk + 1 < last ? count : 0;
+        const int next_n = next / across / down * images, next_h = next / across % down * lines, next_v = next % across * columns;
+        const global float *next_x = x + ((size_t)(next_n * H + next_h) * W + next_v) * x_c + i0;
+        const global float *next_dy = dy + ((size_t)(next_n * OH + next_h) * OW + next_v) * O + o0;
+        const int tiles = (taps / run) * ((cols + COLS - 1) / COLS) * ((rows + ROWS - 1) / ROWS);
+        int done = 0;
         const int apart = nn * xh * xw * panel + VEC;
         clear_row(xp + (width + panel - 1) / panel * apart, SLACK);
         for (int tap0 = 0; tap0 < taps; tap0 += taps_h * taps_w) {
@@ -183,6 +190,9 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                         const int *at_a = swapped ? dy_at : x_at, *at_b = swapped ? x_at : dy_at;
                         global float *to = dw + (size_t)((tap0 + tap) * I + i0) * O + o0 + (swapped ? j * O + r : r * O + j);
                         global float *direct = whole ? to : 0;
+                        const int from = (int)((long)left * done / tiles), upto = min((int)((long)left * ++done / tiles), left);
+                        fetch_rows(next_x, x_c, width, from, upto);
+                        fetch_rows(next_dy, O, outputs, from, upto);
                         if (m == ROWS) outer_rows(direct, O, more, tile, a, at_a, b, at_b, count);
                         else outer_small(direct, O, more, tile, a, at_a, b, at_b, count);
                         if (!whole) put_tile(to, O, tile, min(m, rows - r), min(COLS, cols - j), swapped, more);
