@@ -150,7 +150,7 @@ int tool_inpaint(int argc, char **argv)
     rheo_checkpoint *c = NULL;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!a.out) return tool_misused("inpaint", "expected --out FILE");
+    if (!tool_can_write("inpaint", a.out, &code)) return code;
     if (!a.mask) return tool_misused("inpaint", "expected --mask FILE, or left, right, top or bottom");
     if (!a.image == (a.index < 0)) return tool_misused("inpaint", "expected either --image FILE or --index I");
     if (a.image && a.data) return tool_misused("inpaint", "--image is a file: no --data");

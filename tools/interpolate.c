@@ -61,7 +61,7 @@ int tool_interpolate(int argc, char **argv)
     rheo_checkpoint *c = NULL;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!out) return tool_misused("interpolate", "expected --out FILE");
+    if (!tool_can_write("interpolate", out, &code)) return code;
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("interpolate", &err);
     o.n = (uint32_t)n;
     o.seed = (uint64_t)seed;

@@ -95,7 +95,8 @@ int tool_sample(int argc, char **argv)
     rheo_checkpoint_facts f;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!a.out) return tool_misused("sample", "expected --out FILE");
+    if (!tool_can_write("sample", a.out, &code)) return code;
+    if (a.chain.snapshots && !tool_can_write("sample", a.chain.snapshots, &code)) return code;
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("sample", &err);
     rheo_checkpoint_facts_of(c, &f);
     a.chain.n = (uint32_t)n;

@@ -218,6 +218,24 @@ bool tool_ends_in(const char *text, const char *ending)
     return n > m && !strcmp(text + n - m, ending);
 }
 
+bool tool_can_write(const char *command, const char *out, int *code)
+{
+    if (!out) {
+        *code = tool_misused(command, "expected --out FILE");
+        return false;
+    }
+    const char *slash = strrchr(out, '/');
+    char *folder = slash ? strndup(out, slash == out ? 1 : (size_t)(slash - out)) : strdup(".");
+    const bool ok = folder && !access(folder, W_OK | X_OK);
+    if (!ok) {
+        rheo_error err = { RHEO_EFILE, "" };
+        snprintf(err.text, sizeof err.text, "%s: cannot be written: %s", out, strerror(errno));
+        *code = tool_failed(command, &err);
+    }
+    free(folder);
+    return ok;
+}
+
 /* Edits (insert, delete, replace) from a to b, both shorter than 32. */
 static int distance(const char *a, const char *b)
 {

@@ -133,6 +133,9 @@ const char *tool_nearest(const char *typed, const char *const *names, size_t n, 
 
 bool tool_ends_in(const char *text, const char *ending);
 
+/* Can a file be made at `out`? Otherwise (or where it is NULL: no --out) says why and sets *code, before anything is computed for it. */
+bool tool_can_write(const char *command, const char *out, int *code);
+
 /* "3.4 GiB" */
 const char *tool_bytes(uint64_t bytes, char text[16]);
 
