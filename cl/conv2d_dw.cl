@@ -13,16 +13,16 @@
 #define SLACK (2 * COLS)    // tiles at a block's end read beyond it what is not stored; whole vectors, as arrays are of them
 #define GAPS (32 * VEC)     // a vector after each panel of x
 
-// to[r O + :] = sum over q < n of a[at_a[q] + r] b[at_b[q] + :], or more of it; without `to`, tile[r, :] = that.
+// to[r O + :] = sum over q < n of a[at[q] + r] b[q COLS + :], or more of it; without `to`, tile[r, :] = that.
 #define OUTER(name, R)                                                                                                   \
-    NOINLINE static void name(global float *to, int O, int more, float *tile, const float *a, const int *at_a,           \
-                              const float *b, const int *at_b, int n)                                                    \
+    NOINLINE static void name(global float *to, int O, int more, float *tile, const float *a, const int *at,             \
+                              const float *b, int n)                                                                     \
     {                                                                                                                    \
         floatv acc[R][2];                                                                                                \
         _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);                            \
-        for (int q = 0; q < n; ++q) {                                                                                    \
-            const float *aq = a + at_a[q], *bq = b + at_b[q];                                                            \
-            const floatv b0 = LOAD(bq), b1 = LOAD(bq + VEC);                                                             \
+        for (int q = 0; q < n; ++q, b += COLS) {                                                                         \
+            const float *aq = a + at[q];                                                                                 \
+            const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);                                                               \
             _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
                 const floatv t = (floatv)(aq[r]);                                                                        \
                 acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);                                                                  \
@@ -65,22 +65,9 @@ NOINLINE static void put_row(global float *to, const float *from, int n, int mor
     for (; j < n; ++j) to[j] = more ? to[j] + from[j] : from[j];
 }
 
-// to[r O + j] from tile[r, j]; transposed, to[j O + r].
-NOINLINE static void put_tile(global float *to, int O, const float *tile, int rows, int cols, int transposed, int more)
-{
-    if (!transposed) {
-        for (int r = 0; r < rows; ++r) put_row(to + (size_t)r * O, tile + r * COLS, cols, more);
-        return;
-    }
-    for (int j = 0; j < cols; ++j, to += O, ++tile) {
-        if (more) for (int r = 0; r < rows; ++r) to[r] += tile[r * COLS];
-        else for (int r = 0; r < rows; ++r) to[r] = tile[r * COLS];
-    }
-}
-
 // Panels of `panel` channels, `apart` elements from one another; to[line, column, 0 .. panel) of each = x's channels there, or
 // something beyond the last one: `lines` lines of `columns` columns of one image whose first is (h, w). A row's copy may run
-// into the next row, which is written after it.
+// into the next row, which is written after it. A few positions at a time: those of all channels stay in the first-level cache.
 NOINLINE static void pack_x(float *to, int panel, int apart, const global float *x, int x_c, int width, int H, int W, int h, int w,
                             int lines, int columns)
 {
@@ -88,33 +75,27 @@ NOINLINE static void pack_x(float *to, int panel, int apart, const global float 
     for (int line = 0; line < lines; ++line, ++h, to += columns * panel) {
         const int inside = h >= 0 && h < H && left < right;
         const global float *from = x + ((size_t)h * W + w + left) * x_c;
-        for (int c = 0, n; c < width; c += n) {
-            float *row = to + c / panel * apart;
-            n = min(panel, width - c);
-            if (!inside) {
-                clear_row(row, columns * panel);
-                continue;
+        for (int c = 0; c < width; c += panel) clear_row(to + c / panel * apart, (inside ? left : columns) * panel);
+        if (!inside) continue;
+        if (panel == x_c) copy_row(to + left * panel, from, (right - left) * panel);
+        else for (int v = left, n; v < right; v += n, from += n * x_c) {
+            float *row = to + v * panel;
+            n = min(8, right - v);
+            for (int c = 0; c < width; c += panel, row += apart) {
+                if (c + up <= width) {
+                    for (int p = 0; p < n; ++p)
+                        for (int k = 0; k < up; k += VEC) STORE(LOAD_GLOBAL(from + p * x_c + c + k), row + p * panel + k);
+                } else for (int p = 0; p < n; ++p) copy_row(row + p * panel, from + p * x_c + c, min(panel, width - c));
             }
-            clear_row(row, left * panel);
-            if (panel == x_c) copy_row(row + left * panel, from, (right - left) * panel);
-            else if (c + up <= width) {
-                const global float *at = from + c;
-                for (int v = left; v < right; ++v, at += x_c)
-                    for (int k = 0; k < up; k += VEC) STORE(LOAD_GLOBAL(at + k), row + v * panel + k);
-            } else for (int v = left; v < right; ++v) copy_row(row + v * panel, from + (v - left) * x_c + c, n);
-            clear_row(row + right * panel, (columns - right) * panel);
         }
+        for (int c = 0; c < width; c += panel) clear_row(to + c / panel * apart + right * panel, (columns - right) * panel);
     }
 }
 
-// `positions` rows of dy, a line each; or in panels of COLS `apart` elements from one another, the last filled up with zeros
-NOINLINE static void pack_dy(float *to, int apart, const global float *dy, int O, int positions, int n)
+// dy's `n` columns of `positions` rows, in panels of COLS `apart` elements from one another, the last filled up with zeros
+NOINLINE static void pack_dy(float *to, int apart, const global float *dy, int stride, int positions, int n)
 {
-    for (int p = 0; p < positions; ++p, dy += O) {
-        if (apart == 0) {
-            copy_row(to + p * n, dy, n);
-            continue;
-        }
+    for (int p = 0; p < positions; ++p, dy += stride) {
         float *row = to + p * COLS;
         int j = 0;
         for (; j + COLS <= n; j += COLS, row += apart) {
@@ -128,27 +109,26 @@ NOINLINE static void pack_dy(float *to, int apart, const global float *dy, int O
 }
 
 // Group (g, c): i0 = g i_block, o0 = c o_block. A chunk has at most images x lines x columns positions; taps_h x taps_w taps
-// use a packed x. Tiles broadcast k and hold vectors of o; swapped, for thin O, the other way around. All channels of taps
-// side by side lie together, a range of k. Dimension 2: batch parts + part; a part takes `chunks` chunks and leaves a whole dw.
+// use a packed x. Tiles broadcast k and hold vectors of o. All channels of taps side by side lie together, a range of k. A position has
+// x_c channels in x and dy_c in dy, of which the first I and O take part. Dimension 2: batch parts + part; a part takes `chunks` chunks
+// and leaves a whole dw.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv2d_dw(const global float *x, const global float *dy, global float *dw,
-               int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K, int x_c,
-               int i_block, int o_block, int images, int lines, int columns, int taps_h, int taps_w, int swapped,
+               int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K, int x_c, int dy_c,
+               int i_block, int o_block, int images, int lines, int columns, int taps_h, int taps_w,
                int chunks, int parts, int x_batch, int dy_batch)
 {
-    floatv x_[(X_MAX + GAPS + SLACK) / VEC], dy_[(DY_MAX + SLACK) / VEC], tile_[ROWS * 2];
+    floatv x_[(X_MAX + GAPS + SLACK) / VEC], dy_[DY_MAX / VEC], tile_[ROWS * 2];
     float *xp = (float *)x_, *dyp = (float *)dy_, *tile = (float *)tile_;
-    int x_at[CHUNK_MAX], dy_at[CHUNK_MAX];
+    int x_at[CHUNK_MAX];
     const int batch = (int)get_group_id(2) / parts, part = (int)get_group_id(2) - batch * parts;
     x += (size_t)batch * x_batch;
     dy += (size_t)batch * dy_batch;
     dw += (size_t)get_group_id(2) * K * O;
     const int i0 = (int)get_group_id(0) * i_block, width = min(i_block, I - i0);
     const int o0 = (int)get_group_id(1) * o_block, outputs = min(o_block, O - o0);
-    const int taps = K / I, dy_step = swapped ? outputs : COLS;
     // A panel of x and one of dy stay in the first-level cache together.
-    const int run = I < COLS && dilation == 1 ? taps_w : 1, panel = run > 1 ? I : swapped ? COLS : ROWS;
-    const int rows = swapped ? outputs : run * width, cols = swapped ? run * width : outputs;
+    const int taps = K / I, run = I < COLS && dilation == 1 ? taps_w : 1, panel = run > 1 ? I : ROWS, rows = run * width;
     const int N = P / (OH * OW), down = (OH + lines - 1) / lines, across = (OW + columns - 1) / columns;
     const int last = min((part + 1) * chunks, (N + images - 1) / images * down * across);
     for (int chunk = part * chunks; chunk < last; ++chunk) {
@@ -157,20 +137,16 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
         const int xw = nv + (taps_w - 1) * dilation, xh = nh + (taps_h - 1) * dilation, more = chunk > part * chunks;
         for (int q = 0, n = 0; n < nn; ++n) {
             for (int h = 0; h < nh; ++h) {
-                pack_dy(dyp + q * dy_step, swapped ? 0 : count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * O + o0, O, nv, outputs);
-                for (int v = 0; v < nv; ++v, ++q) {
-                    x_at[q] = ((n * xh + h) * xw + v) * panel;
-                    dy_at[q] = q * dy_step;
-                }
+                pack_dy(dyp + q * COLS, count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * dy_c + o0, dy_c, nv, outputs);
+                for (int v = 0; v < nv; ++v, ++q) x_at[q] = ((n * xh + h) * xw + v) * panel;
             }
         }
-        if (swapped) clear_row(dyp + count * dy_step, SLACK);
         // What the next chunk reads, some rows of it beside each tile.
         const int next = chunk + 1 < last ? chunk + 1 : chunk, left = chunk + 1 < last ? count : 0;
         const int next_n = next / across / down * images, next_h = next / across % down * lines, next_v = next % across * columns;
         const global float *next_x = x + ((size_t)(next_n * H + next_h) * W + next_v) * x_c + i0;
-        const global float *next_dy = dy + ((size_t)(next_n * OH + next_h) * OW + next_v) * O + o0;
-        const int tiles = (taps / run) * ((cols + COLS - 1) / COLS) * ((rows + ROWS - 1) / ROWS);
+        const global float *next_dy = dy + ((size_t)(next_n * OH + next_h) * OW + next_v) * dy_c + o0;
+        const int tiles = (taps / run) * ((outputs + COLS - 1) / COLS) * ((rows + ROWS - 1) / ROWS);
         int done = 0;
         const int apart = nn * xh * xw * panel + VEC;
         clear_row(xp + (width + panel - 1) / panel * apart, SLACK);
@@ -179,23 +155,22 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
             for (int n = 0; n < nn; ++n) {
                 pack_x(xp + n * xh * xw * panel, panel, apart, x + (size_t)(n0 + n) * H * W * x_c + i0, x_c, width, H, W, h, w, xh, xw);
             }
-            for (int j = 0; j < cols; j += COLS) {
+            for (int j = 0; j < outputs; j += COLS) {
                 for (int r = 0, m; r < rows; r += m) {
                     m = tile_rows(rows - r);
-                    const int whole = !swapped && m <= rows - r && cols - j >= COLS, k = swapped ? j : r;
-                    const float *xk = run > 1 ? xp + k : xp + k / panel * apart + k % panel;
+                    const int whole = m <= rows - r && outputs - j >= COLS;
+                    const float *xk = run > 1 ? xp + r : xp + r / panel * apart + r % panel;
                     for (int tap = 0; tap < taps_h * taps_w; tap += run) {
-                        const float *xt = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel;
-                        const float *a = swapped ? dyp + r : xt, *b = swapped ? xt : dyp + j * count;
-                        const int *at_a = swapped ? dy_at : x_at, *at_b = swapped ? x_at : dy_at;
-                        global float *to = dw + (size_t)((tap0 + tap) * I + i0) * O + o0 + (swapped ? j * O + r : r * O + j);
+                        const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + j * count;
+                        global float *to = dw + (size_t)((tap0 + tap) * I + i0 + r) * O + o0 + j;
                         global float *direct = whole ? to : 0;
                         const int from = (int)((long)left * done / tiles), upto = min((int)((long)left * ++done / tiles), left);
                         fetch_rows(next_x, x_c, width, from, upto);
-                        fetch_rows(next_dy, O, outputs, from, upto);
-                        if (m == ROWS) outer_rows(direct, O, more, tile, a, at_a, b, at_b, count);
-                        else outer_small(direct, O, more, tile, a, at_a, b, at_b, count);
-                        if (!whole) put_tile(to, O, tile, min(m, rows - r), min(COLS, cols - j), swapped, more);
+                        fetch_rows(next_dy, dy_c, outputs, from, upto);
+                        if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, b, count);
+                        else outer_small(direct, O, more, tile, a, x_at, b, count);
+                        for (int k = 0; !whole && k < min(m, rows - r); ++k)
+                            put_row(to + (size_t)k * O, tile + k * COLS, min(COLS, outputs - j), more);
                     }
                 }
             }

@@ -12,7 +12,6 @@ static const double WORTH_A_GROUP = 16e6;
 /* How dw is cut for CPUs: the block of a group and the chunk of positions it takes at a time, see the kernel. By shape
  * alone, so that results are the same whatever the device's number of cores. */
 typedef struct cpu_cut {
-    bool swapped;
     int64_t i_block, o_block, images, lines, columns, taps_h, taps_w, chunks, parts;
 } cpu_cut;
 
@@ -22,13 +21,13 @@ static int64_t even_block(int64_t count, int64_t most, int64_t tile)
     return smaller(count, round_up(divide_up(count, divide_up(count, most)), tile));
 }
 
-/* Do the positions of a chunk, the x they read and their dy, in vectors unless swapped, have room? */
+/* Do the positions of a chunk, the x they read and their dy have room? */
 static bool fits(const rheo_conv *c, const rheo_device_facts *dev, const cpu_cut *u)
 {
     const int64_t h = u->lines + (u->taps_h - 1) * c->dilation, w = u->columns + (u->taps_w - 1) * c->dilation;
     const int64_t positions = u->images * u->lines * u->columns;
-    return positions <= CHUNK_MAX && positions * (u->swapped ? u->o_block : round_up(u->o_block, conv_columns(dev))) <= DY_MAX
-           && u->images * h * w * round_up(u->i_block, u->swapped ? conv_columns(dev) : conv_rows(dev)) <= X_MAX;
+    return positions <= CHUNK_MAX && positions * round_up(u->o_block, conv_columns(dev)) <= DY_MAX
+           && u->images * h * w * round_up(u->i_block, conv_rows(dev)) <= X_MAX;
 }
 
 /* Whole images, else whole lines of one, else part of a line: as many positions as can be packed. */
@@ -67,16 +66,13 @@ static int64_t parts_worth(const rheo_conv *c, int64_t blocks, double flops)
 
 static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    const int64_t columns = conv_columns(dev), run = c->dilation == 1 && c->i < columns ? c->kw * c->i : c->i;
-    /* Vectors along the side that wastes less of them. */
-    const double by_o = (double)c->o / (double)round_up(c->o, columns), by_k = (double)run / (double)round_up(run, columns);
-    cpu_cut u = { .swapped = by_k > by_o };
-    const int64_t i_tile = u.swapped ? columns : SMALL_TILE, o_tile = u.swapped ? SMALL_TILE : columns;
+    const int64_t columns = conv_columns(dev);
+    cpu_cut u = { 0 };
     const double flops = 2.0 * (double)(conv_positions(c) * conv_depth(c) * c->o * c->batch);
     int64_t i_most = c->kh * c->kw == 1 ? 128 : 64, o_most = 256;
     for (;;) {
-        u.i_block = even_block(c->i, i_most, i_tile);
-        u.o_block = even_block(c->o, o_most, o_tile);
+        u.i_block = even_block(c->i, i_most, SMALL_TILE);
+        u.o_block = even_block(c->o, o_most, columns);
         const int64_t blocks = cpu_blocks(c, &u);
         if (blocks >= RHEO_WANTED_GROUPS / 4 || flops < WORTH_A_GROUP * (double)blocks || parts_worth(c, blocks, flops) > 1) break;
         if (u.o_block > 2 * columns)
@@ -93,23 +89,42 @@ static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
     return u;
 }
 
-/* A window of one element has no lines. */
-static rheo_conv flat(const rheo_conv *c)
+/* Vectors lie along the outputs. Where the channels of x fill them better, dy is taken for x and x for dy: the same sum in another order,
+ *
+ *   dw[t, i, o] = sum over p of x[p + d t - pad, i] dy[p, o] = sum over q of dy[q + d (T - 1 - t) - pad', o] x[q, i],
+ *
+ * pad' = d (T - 1) - pad, whose taps and channels change places in the end. */
+static bool mirrors(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    rheo_conv f = *c;
-    if (c->kh * c->kw > 1 || c->pad_h || c->pad_w) return f;
-    f.n = f.h = f.oh = 1;
-    f.w = f.ow = conv_positions(c);
-    return f;
+    const int64_t columns = conv_columns(dev);
+    return c->i * round_up(c->o, columns) > c->o * round_up(c->i, columns);
 }
 
+/* As the kernel is to see it: mirrored or not, and a window of one element has no lines. */
+static rheo_conv seen(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    rheo_conv s = *c;
+    s.y_c = c->o;
+    if (mirrors(c, dev)) {
+        s.h = c->oh, s.w = c->ow, s.i = c->o, s.x_c = c->o;
+        s.oh = c->h, s.ow = c->w, s.o = c->i, s.y_c = c->x_c;
+        s.pad_h = (c->kh - 1) * c->dilation - c->pad_h;
+        s.pad_w = (c->kw - 1) * c->dilation - c->pad_w;
+    }
+    if (s.kh * s.kw > 1 || s.pad_h || s.pad_w) return s;
+    s.n = s.h = s.oh = 1;
+    s.w = s.ow = c->n * c->oh * c->ow;
+    return s;
+}
+
+/* c as it is seen. */
 static rheo_status launch_dw_cpu(rheo_launcher *l, const rheo_conv *c, const cpu_cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
     const rheo_grid grid = rheo_grid_single(divide_up(c->i, u->i_block), divide_up(c->o, u->o_block), u->parts * c->batch);
     return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c),
-                     RHEO_INT(u->i_block), RHEO_INT(u->o_block), RHEO_INT(u->images), RHEO_INT(u->lines), RHEO_INT(u->columns),
-                     RHEO_INT(u->taps_h), RHEO_INT(u->taps_w), RHEO_INT(u->swapped), RHEO_INT(u->chunks), RHEO_INT(u->parts),
-                     RHEO_INT(c->n * c->h * c->w * c->x_c), RHEO_INT(conv_positions(c) * c->o));
+                     RHEO_INT(c->y_c), RHEO_INT(u->i_block), RHEO_INT(u->o_block), RHEO_INT(u->images), RHEO_INT(u->lines),
+                     RHEO_INT(u->columns), RHEO_INT(u->taps_h), RHEO_INT(u->taps_w), RHEO_INT(u->chunks), RHEO_INT(u->parts),
+                     RHEO_INT(c->n * c->h * c->w * c->x_c), RHEO_INT(conv_positions(c) * c->y_c));
 }
 
 /* ---- SIMT ---------------------------------------------------------------------------------------------------- */
@@ -145,8 +160,14 @@ static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const si
 static int64_t parts_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
     if (dev->kind != RHEO_CPU) return cut_simt(c).parts;
-    const rheo_conv f = flat(c);
-    return cut_cpu(&f, dev).parts;
+    const rheo_conv s = seen(c, dev);
+    return cut_cpu(&s, dev).parts;
+}
+
+/* Parts, and what is mirrored, go through the workspace. */
+static bool needs_total(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return parts_of(c, dev) > 1 || (dev->kind == RHEO_CPU && mirrors(c, dev));
 }
 
 bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
@@ -157,8 +178,7 @@ bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
     if (rheo_conv_dw_by_winograd(c, dev)) return rheo_conv_dw_winograd_workspace(c, dev);
-    const int64_t parts = parts_of(c, dev);
-    return parts > 1 ? (size_t)(c->batch * parts * conv_depth(c) * c->o) : 0;
+    return needs_total(c, dev) ? (size_t)(c->batch * parts_of(c, dev) * conv_depth(c) * c->o) : 0;
 }
 
 static rheo_status launch_parts(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
@@ -167,9 +187,10 @@ static rheo_status launch_parts(rheo_launcher *l, const rheo_conv *c, cl_mem x, 
         const simt_cut u = cut_simt(c);
         return launch_dw_simt(l, c, &u, x, dy, dw, err);
     }
-    const rheo_conv f = flat(c);
-    const cpu_cut u = cut_cpu(&f, rheo_launcher_facts(l));
-    return launch_dw_cpu(l, &f, &u, x, dy, dw, err);
+    const rheo_conv s = seen(c, rheo_launcher_facts(l));
+    const cpu_cut u = cut_cpu(&s, rheo_launcher_facts(l));
+    const bool mirrored = mirrors(c, rheo_launcher_facts(l));
+    return launch_dw_cpu(l, &s, &u, mirrored ? dy : x, mirrored ? x : dy, dw, err);
 }
 
 rheo_status rheo_conv_launch_total(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err)
@@ -180,10 +201,21 @@ rheo_status rheo_conv_launch_total(rheo_launcher *l, const rheo_conv *c, int64_t
     return RHEO_EMIT(l, err, "conv2d", "conv2d_total", grid, RHEO_BUF(rheo_work(l)), RHEO_BUF(dw), RHEO_INT(n), RHEO_INT(parts));
 }
 
+static rheo_status launch_total_mirrored(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err)
+{
+    rheo_grid grid = rheo_grid_items(l, conv_depth(c) * c->o);
+    grid.global[2] = (size_t)c->batch;
+    return RHEO_EMIT(l, err, "conv2d", "conv2d_total_mirrored", grid, RHEO_BUF(rheo_work(l)), RHEO_BUF(dw), RHEO_INT(c->kh * c->kw),
+                     RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(parts));
+}
+
 rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
-    if (rheo_conv_dw_by_winograd(c, rheo_launcher_facts(l))) return rheo_conv_dw_launch_winograd(l, c, x, dy, dw, err);
-    const int64_t parts = parts_of(c, rheo_launcher_facts(l));
-    const rheo_status st = launch_parts(l, c, x, dy, parts > 1 ? rheo_work(l) : dw, err);
-    return st || parts == 1 ? st : rheo_conv_launch_total(l, c, parts, dw, err);
+    const rheo_device_facts *dev = rheo_launcher_facts(l);
+    if (rheo_conv_dw_by_winograd(c, dev)) return rheo_conv_dw_launch_winograd(l, c, x, dy, dw, err);
+    const bool total = needs_total(c, dev);
+    const int64_t parts = parts_of(c, dev);
+    const rheo_status st = launch_parts(l, c, x, dy, total ? rheo_work(l) : dw, err);
+    if (st || !total) return st;
+    return dev->kind == RHEO_CPU && mirrors(c, dev) ? launch_total_mirrored(l, c, parts, dw, err) : rheo_conv_launch_total(l, c, parts, dw, err);
 }
