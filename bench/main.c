@@ -48,6 +48,7 @@ int bench_print_json(cJSON *json)
 
 int main(int argc, char **argv)
 {
+    tool_bind_pocl();        /* as the command does */
     for (int k = 0; k < COMMANDS && argc > 1; k++)
         if (!strcmp(argv[1], commands[k].name)) return commands[k].run(argc - 1, argv + 1);
     const bool asked = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));

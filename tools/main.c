@@ -1,12 +1,6 @@
 /* rheo COMMAND ...: finds the subcommand and runs it. */
-#ifdef __linux__
-#define _GNU_SOURCE
-#include <sched.h>
-#endif
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tool.h"
 
@@ -33,19 +27,6 @@ static void print_help(FILE *to)
     fprintf(to, "\nrheo COMMAND --help tells more.\n");
 }
 
-/* PoCL's threads, bound to CPUs, are up to twice as fast; but it aborts where one of CPUs 0, ..., n-1 is not allowed. */
-static void bind_pocl(void)
-{
-#ifdef __linux__
-    cpu_set_t allowed;
-    const long n = sysconf(_SC_NPROCESSORS_ONLN);
-    if (n < 1 || n > CPU_SETSIZE || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    for (int k = 0; k < (int)n; ++k)
-        if (!CPU_ISSET((size_t)k, &allowed)) return;
-    setenv("POCL_AFFINITY", "1", 0);
-#endif
-}
-
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -59,7 +40,7 @@ int main(int argc, char **argv)
     }
     for (int k = 0; k < N_COMMANDS; ++k) {
         if (strcmp(commands[k].name, name) != 0) continue;
-        bind_pocl();
+        tool_bind_pocl();
         const int code = commands[k].run(argc - 1, argv + 1);
         if ((fflush(stdout) != 0 || ferror(stdout)) && code == TOOL_OK) {
             fprintf(stderr, "rheo %s: standard output cannot be written\n", name);
