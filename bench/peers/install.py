@@ -20,8 +20,8 @@ def python_with_torch(index=None):
 
     PyPI's wheel for Linux is linked with CUDA's libraries, though nothing here runs on CUDA: 'pip install --no-deps torch' and its
     pure-Python dependencies end in 'cannot open shared object file', and CUDA libraries that a machine has of its own are of other
-    versions than the wheel's ('undefined symbol'). So they come along: some 3 GB to fetch, once, and 5.4 GB on the disk. With
-    --torch-index https://download.pytorch.org/whl/cpu it is the wheel without them, a fraction of that.
+    versions than the wheel's ('undefined symbol'). So they come along: some 3 GB to fetch, once, and 5.4 GB on the disk. PyTorch's
+    own index of CPU wheels, given as --torch-index, has the wheel without them, a fraction of that.
     """
     home = folder()
     python = home / "venv" / "bin" / "python"
