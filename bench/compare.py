@@ -191,9 +191,6 @@ def measure(o, name):
 
 
 def machine(o):
-    def git(*words):
-        return subprocess.run(["git", "-C", HERE, *words], capture_output=True, text=True).stdout.strip()
-
     with open("/proc/cpuinfo") as f:
         cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "unknown CPU")
     load = os.getloadavg()[0]
@@ -201,8 +198,8 @@ def machine(o):
     if load > 0.3:
         say(f"warning: the machine is busy (load {load:.1f}): ratios of a busy machine say little")
     return {"cpu": cpu, "threads": o.threads, "device": peak["device"], "driver": f"{peak['platform']} {peak['driver']}",
-            "peak_gflops": peak["gflops"], "rheo": peak["rheo"], "commit": git("rev-parse", "--short", "HEAD") + ("+" if git(
-                "status", "--porcelain", "--untracked-files=no") else ""), "load": load, "date": datetime.date.today().isoformat()}
+            "peak_gflops": peak["gflops"], "rheo": peak["rheo"], "commit": peak["commit"], "load": load,
+            "date": datetime.date.today().isoformat()}
 
 
 def take_processors(o):
@@ -235,7 +232,7 @@ def main():
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(install.folder() / "compiled"))
     m = machine(o)
     report = {"machine": m, "rounds": o.rounds, "seconds": o.seconds, "rows": {}}
-    print(f"{m['cpu']}, {m['threads']} threads; {m['driver']}, {m['peak_gflops']:.0f} GFLOP/s at most; rheo {m['rheo']} ({m['commit']}); "
+    print(f"{m['cpu']}, {m['threads']} threads; {m['driver']}, {m['peak_gflops']:.0f} GFLOP/s at most; rheo {m['rheo']} ({m['commit'] or 'no commit'}); "
           f"{m['date']}\n\n| | batch | rheo | peer | ratio, median of {o.rounds} (min..max) | asked |\n|---|---|---|---|---|---|", flush=True)
     failed = False
     for name in names:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commit.h"
 #include "tool.h"
 
 const char *const tool_program = "rheo-bench";
@@ -20,7 +21,8 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 void bench_print_device(const rheo_device *dev)
 {
     const rheo_device_facts *f = rheo_device_facts_of(dev);
-    printf("%s, %s, driver %s, %u units at %u MHz; rheo %s\n\n", f->name, f->platform, f->driver, f->compute_units, f->clock_mhz, rheo_version());
+    printf("%s, %s, driver %s, %u units at %u MHz; rheo %s%s%s\n\n", f->name, f->platform, f->driver, f->compute_units, f->clock_mhz,
+           rheo_version(), *BENCH_COMMIT ? ", commit " : "", BENCH_COMMIT);
 }
 
 bool bench_add_device(cJSON *to, const rheo_device *dev)
@@ -28,7 +30,8 @@ bool bench_add_device(cJSON *to, const rheo_device *dev)
     const rheo_device_facts *f = rheo_device_facts_of(dev);
     return cJSON_AddStringToObject(to, "device", f->name) && cJSON_AddStringToObject(to, "platform", f->platform) &&
            cJSON_AddStringToObject(to, "driver", f->driver) && cJSON_AddNumberToObject(to, "compute_units", f->compute_units) &&
-           cJSON_AddNumberToObject(to, "clock_mhz", f->clock_mhz) && cJSON_AddStringToObject(to, "rheo", rheo_version());
+           cJSON_AddNumberToObject(to, "clock_mhz", f->clock_mhz) && cJSON_AddStringToObject(to, "rheo", rheo_version()) &&
+           cJSON_AddStringToObject(to, "commit", BENCH_COMMIT);
 }
 
 int bench_failed(const char *command, const rheo_error *err)
