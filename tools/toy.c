@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gnuplot.h"
 #include "tool.h"
 #include "toy_plot.h"
 
@@ -80,11 +81,11 @@ static void print_text(const toy *t)
 static bool write_files(const toy *t, const char *folder, rheo_error *err)
 {
     if (!toy_write_field(folder, t->field, err) || !toy_write_mixing(folder, t->x, t->n, t->mixing_number, err)) return false;
-    toy_drawing drawn = toy_draw(folder, "field.gp");
-    if (drawn == TOY_DRAWN) drawn = toy_draw(folder, "mixing.gp");
-    if (drawn == TOY_NO_GNUPLOT)
+    gnuplot_drawing drawn = gnuplot_draw(folder, "field.gp");
+    if (drawn == GNUPLOT_DREW) drawn = gnuplot_draw(folder, "mixing.gp");
+    if (drawn == GNUPLOT_MISSING)
         fprintf(stderr, "rheo toy: no pictures, since gnuplot is not installed; its data and scripts are in %s\n", folder);
-    if (drawn == TOY_FAILED) fprintf(stderr, "rheo toy: gnuplot failed; its data and scripts are in %s\n", folder);
+    if (drawn == GNUPLOT_FAILED) fprintf(stderr, "rheo toy: gnuplot failed; its data and scripts are in %s\n", folder);
     return true;
 }
 

@@ -1,15 +1,10 @@
 /* Pictures of `rheo toy`, drawn by gnuplot from a data file and a script that stay beside them. */
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "toy_plot.h"
-
-extern char **environ;
 
 /* The density is gnuplot's own: 1/5 N((-5,-5), I) + 4/5 N((5,5), I), drawn as a picture; its square root shows the smaller mode too. */
 static const char *const beginning = "set encoding utf8\n"
@@ -108,40 +103,4 @@ bool toy_write_mixing(const char *folder, const float *x, uint32_t n, const rheo
     for (int k = 0; k < RHEO_TOY_METHODS; k++) fprintf(f, "names[%d] = '%s'; words[%d] = %.6g\n", k + 1, names[k], k + 1, numbers[k].value);
     fprintf(f, "%s", mixing_script);
     return end(f, "mixing.gp", err);
-}
-
-/* ---- gnuplot -------------------------------------------------------------------------------------------------------- */
-
-/* cd 'folder', with gnuplot's way of writing a quote in quotes. */
-static char *change_folder(const char *folder)
-{
-    char *text = malloc(2 * strlen(folder) + 8), *to = text;
-    if (!text) return NULL;
-    to += sprintf(to, "cd '");
-    for (const char *c = folder; *c; c++) {
-        if (*c == '\'') *to++ = '\'';
-        *to++ = *c;
-    }
-    sprintf(to, "'");
-    return text;
-}
-
-toy_drawing toy_draw(const char *folder, const char *script)
-{
-    char *cd = change_folder(folder), *copy = strdup(script), program[] = "gnuplot", option[] = "-e";
-    char *const argv[] = { program, option, cd, copy, NULL };
-    pid_t child;
-    int status = 0;
-    toy_drawing drawn = TOY_FAILED;
-    const int refused = cd && copy ? posix_spawnp(&child, program, NULL, NULL, argv, environ) : ENOMEM;
-    if (refused == ENOENT) {
-        drawn = TOY_NO_GNUPLOT;
-    } else if (!refused) {
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-        }
-        if (WIFEXITED(status)) drawn = WEXITSTATUS(status) == 0 ? TOY_DRAWN : WEXITSTATUS(status) == 127 ? TOY_NO_GNUPLOT : TOY_FAILED;
-    }
-    free(cd);
-    free(copy);
-    return drawn;
 }

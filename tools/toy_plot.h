@@ -11,8 +11,4 @@ bool toy_folder(const char *folder, rheo_error *err);                          /
 bool toy_write_field(const char *folder, const float *field, rheo_error *err); /* field.dat, field.gp */
 bool toy_write_mixing(const char *folder, const float *x, uint32_t n, const rheo_toy_number *numbers, rheo_error *err); /* mixing.* */
 
-/* Runs a script of the folder, which draws a PNG of its name. */
-typedef enum toy_drawing { TOY_DRAWN, TOY_NO_GNUPLOT, TOY_FAILED } toy_drawing;
-toy_drawing toy_draw(const char *folder, const char *script);
-
 #endif
