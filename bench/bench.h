@@ -22,6 +22,17 @@ typedef struct bench_peak {
 } bench_peak;
 rheo_status bench_peak_of(rheo_device *dev, bench_peak *out, rheo_error *err);
 
+/* ---- roofline.c: operations below the roofs of that ------------------------------------------------------------ */
+
+typedef struct bench_point {
+    const char *op, *key;    /* the operation, and with its shapes */
+    double flops, bytes, seconds;
+    int times;               /* it stands in the step; the numbers above are of one */
+} bench_point;
+/* Writes X.dat and X.gp beside the path X.png and has gnuplot draw it. Where that is not installed they stay, and stderr says so. */
+rheo_status bench_roofline(const char *path, const char *title, const rheo_device *dev, const bench_peak *peak, const bench_point *points,
+                           int count, rheo_error *err);
+
 /* ---- models.c: the models that are compared ---------------------------------------------------------------------- */
 
 /* What is timed, over one batch: a training step; the loss (glow: log-likelihoods; ncsn: the network and what follows); or glow's drawing
@@ -68,6 +79,8 @@ int bench_run_model(int argc, char **argv);
 int bench_run_compare(int argc, char **argv);
 
 /* main.c: the first line of every report, and its JSON form. */
+enum { BENCH_DEVICE_TEXT = 512 };
+void bench_name_device(const rheo_device *dev, char text[BENCH_DEVICE_TEXT]);
 void bench_print_device(const rheo_device *dev);
 bool bench_add_device(cJSON *to, const rheo_device *dev);
 /* "rheo-bench COMMAND: message" */

@@ -18,11 +18,18 @@ static const struct { const char *name, *help; int (*run)(int argc, char **argv)
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-void bench_print_device(const rheo_device *dev)
+void bench_name_device(const rheo_device *dev, char text[BENCH_DEVICE_TEXT])
 {
     const rheo_device_facts *f = rheo_device_facts_of(dev);
-    printf("%s, %s, driver %s, %u units at %u MHz; rheo %s%s%s\n\n", f->name, f->platform, f->driver, f->compute_units, f->clock_mhz,
-           rheo_version(), *BENCH_COMMIT ? ", commit " : "", BENCH_COMMIT);
+    snprintf(text, BENCH_DEVICE_TEXT, "%s, %s, driver %s, %u units at %u MHz; rheo %s%s%s", f->name, f->platform, f->driver, f->compute_units,
+             f->clock_mhz, rheo_version(), *BENCH_COMMIT ? ", commit " : "", BENCH_COMMIT);
+}
+
+void bench_print_device(const rheo_device *dev)
+{
+    char text[BENCH_DEVICE_TEXT];
+    bench_name_device(dev, text);
+    printf("%s\n\n", text);
 }
 
 bool bench_add_device(cJSON *to, const rheo_device *dev)

@@ -12,6 +12,11 @@
 #define VERIFY_FLOPS 2e9
 #define TIME_SECONDS 0.25
 
+typedef struct ops_options {
+    const char *only, *shapes, *roofline;        /* only and roofline may be NULL */
+    bool json, unverified;
+} ops_options;
+
 typedef struct row {
     const rheo_node *node;
     char key[RHEO_CHOICE_KEY];
@@ -149,8 +154,26 @@ static void print_convolutions(const row *rows, int count, const bench_peak *pea
                    100 * flops[k] / seconds[k] * 1e-9 / peak->gflops);
 }
 
-static rheo_status run(bench_model *m, const char *only, bool verify, bool json, rheo_error *err)
+static rheo_status draw(const bench_model *m, const ops_options *o, const row *rows, int count, const bench_peak *peak, rheo_error *err)
 {
+    char title[160];
+    bench_point *points = malloc((size_t)count * sizeof *points);
+    if (!points) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (int k = 0; k < count; k++) {
+        const rheo_cost c = cost_of(rows[k].node);
+        points[k] = (bench_point){ rows[k].node->op->name, rows[k].key, c.flops, c.bytes, rows[k].seconds, rows[k].times };
+    }
+    if (m->in.model) snprintf(title, sizeof title, "%.60s, batch %lld: operations of a training step", o->shapes, (long long)m->recipe.batch);
+    else snprintf(title, sizeof title, "%.60s alone", o->shapes);
+    const rheo_status st = bench_roofline(o->roofline, title, m->in.dev, peak, points, count, err);
+    free(points);
+    return st;
+}
+
+static rheo_status run(bench_model *m, const ops_options *options, rheo_error *err)
+{
+    const char *only = options->only;
+    const bool json = options->json;
     bench_peak peak;
     int count = 0;
     cJSON *o = json ? cJSON_CreateObject() : NULL, *list = cJSON_AddArrayToObject(o, "ops");
@@ -163,12 +186,13 @@ static rheo_status run(bench_model *m, const char *only, bool verify, bool json,
         printf("peak %.1f GFLOP/s, %.1f GB/s; %% of the nearer one; error against the reference in double\n\n", peak.gflops, peak.gbytes);
     }
     for (int k = 0; k < count && !st; k++) {
-        st = measure(&m->in, &rows[k], verify, err);
+        st = measure(&m->in, &rows[k], !options->unverified, err);
         if (!st && json) add_row(list, &rows[k]);
         else if (!st) print_row(&rows[k], &peak);
         fflush(stdout);
     }
     if (!st && !json) print_convolutions(rows, count, &peak);
+    if (!st && options->roofline) st = draw(m, options, rows, count, &peak, err);
     free(rows);
     if (json && !st) bench_print_json(o);
     else cJSON_Delete(o);
@@ -177,15 +201,16 @@ static rheo_status run(bench_model *m, const char *only, bool verify, bool json,
 
 int bench_run_ops(int argc, char **argv)
 {
-    const char *device = NULL, *shapes = "glow-small";
+    const char *device = NULL;
+    ops_options o = { .shapes = "glow-small" };
     long long batch = 0;
-    bool json = false, unverified = false;
     const tool_option options[] = {
-        { "shapes", TOOL_TEXT, &shapes, "MODEL", "whose training step (glow-small unless given); or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
+        { "shapes", TOOL_TEXT, &o.shapes, "MODEL", "whose training step (glow-small unless given); or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
-        { "no-verify", TOOL_FLAG, &unverified, NULL, "only time them", 0, 0 },
+        { "no-verify", TOOL_FLAG, &o.unverified, NULL, "only time them", 0, 0 },
+        { "roofline", TOOL_TEXT, &o.roofline, "FILE.png", "draw them: FLOP a byte and FLOP a second below the peaks (by gnuplot)", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
-        { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
+        { "json", TOOL_FLAG, &o.json, NULL, "print a JSON object", 0, 0 },
         { 0 },
     };
     const tool_usage usage = { .command = "ops", .operands = "[OP]", .max_operands = 1, .options = options,
@@ -195,8 +220,11 @@ int bench_run_ops(int argc, char **argv)
     bench_model m = { 0 };
     int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    rheo_status st = bench_model_create(shapes, &(bench_model_options){ .device = device, .batch = batch }, &m, &err);
-    if (!st) st = run(&m, argc > 0 ? argv[0] : NULL, !unverified, json, &err);
+    if (o.roofline && !tool_ends_in(o.roofline, ".png")) return tool_misused("ops", "--roofline: found '%.200s', expected FILE.png", o.roofline);
+    if (o.roofline && !tool_can_write("ops", o.roofline, &code)) return code;
+    o.only = argc > 0 ? argv[0] : NULL;
+    rheo_status st = bench_model_create(o.shapes, &(bench_model_options){ .device = device, .batch = batch }, &m, &err);
+    if (!st) st = run(&m, &o, &err);
     if (st) code = bench_failed("ops", &err);
     bench_model_free(&m);
     return code;
