@@ -11,19 +11,6 @@ typedef struct asked {
     rheo_langevin_options chain;        /* n and seed are for flows too */
 } asked;
 
-static rheo_status write_points(const char *path, const float *x, uint32_t n, uint32_t c, rheo_error *err)
-{
-    FILE *f = fopen(path, "w");
-    for (uint32_t i = 0; f && i < n; ++i)
-        for (uint32_t k = 0; k < c; ++k) fprintf(f, "%.9g%c", (double)x[i * c + k], k + 1 == c ? '\n' : ',');
-    const bool failed = !f || ferror(f);
-    if ((f && fclose(f)) || failed) {
-        err->status = RHEO_EFILE;
-        snprintf(err->text, sizeof err->text, "%.400s: cannot be written", path);
-    }
-    return err->status;
-}
-
 /* Floats, 0 to 1 for images, and bytes of them. */
 static rheo_status draw(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, float *x, uint8_t *bytes, rheo_error *err)
 {
@@ -52,7 +39,7 @@ static rheo_status sample(rheo_checkpoint *c, asked *a, const rheo_checkpoint_fa
     if (f->score) snprintf(about, sizeof about, "%s trained on %.60s, step %llu, Langevin dynamics, seed %llu", f->model, f->data, step, seed);
     else snprintf(about, sizeof about, "%s trained on %.60s, step %llu, temperature %g, seed %llu", f->model, f->data, step, a->temperature, seed);
     if (!st && tool_ends_in(a->out, ".npy")) st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
-    else if (!st && f->vectors) st = write_points(a->out, x, n, f->c, err);
+    else if (!st && f->vectors) st = tool_write_samples(a->out, x, n, f, 0, NULL, err);
     else if (!st) st = rheo_grid_write(a->out, bytes, n, f->h, f->w, f->c, (uint32_t)a->columns, about, err);
     free(x);
     free(bytes);

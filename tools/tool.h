@@ -132,6 +132,11 @@ char *tool_model_config(const tool_model *m);
 void tool_langevin_start(rheo_langevin_options *o);
 void tool_langevin_end(void);
 
+/* Samples as rheo_sample gives them: images as one PNG of `columns` (0: the nearest to a square) with `about` in it, vectors as CSV, or
+ * floats, of images from 0 to 1, where `path` ends in .npy. */
+rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, const rheo_checkpoint_facts *f, uint32_t columns,
+                               const char *about, rheo_error *err);
+
 /* The one of n names nearest to what was typed, or NULL where none is near; stride is the distance of the names. */
 const char *tool_nearest(const char *typed, const char *const *names, size_t n, size_t stride);
 
@@ -143,7 +148,9 @@ bool tool_can_write(const char *command, const char *out, int *code);
 /* "3.4 GiB" */
 const char *tool_bytes(uint64_t bytes, char text[16]);
 
+int tool_decode(int argc, char **argv);
 int tool_devices(int argc, char **argv);
+int tool_encode(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_info(int argc, char **argv);
 int tool_inpaint(int argc, char **argv);

@@ -49,6 +49,8 @@ void rheo_checkpoint_close(rheo_checkpoint *c)
     rheo_evaluator_free(&c->evaluator);
     rheo_drawer_free(&c->drawer);
     rheo_score_drawer_free(&c->chains);
+    rheo_encoder_free(&c->encoder);
+    rheo_drawer_free(&c->decoder);
     rheo_instance_free(&c->in);
     rheo_recipe_free(&c->recipe);
     free(c);
@@ -159,10 +161,9 @@ static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options
 rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rheo_evaluation *out, rheo_error *err)
 {
     rheo_dataset *data = NULL;
-    int split = 0;
-    while (split < RHEO_SPLITS && strcmp(o->split, rheo_split_name((rheo_split)split))) split++;
-    if (split == RHEO_SPLITS) return rheo_fail(err, RHEO_EINVAL, "split: found '%.40s', expected train, valid or test", o->split);
-    rheo_status st = rheo_dataset_open(o->data ? o->data : c->recipe.data, 1u << split, &data, err);
+    rheo_split split = RHEO_SPLIT_TEST;
+    rheo_status st = rheo_split_find(o->split, &split, err);
+    if (!st) st = rheo_dataset_open(o->data ? o->data : c->recipe.data, 1u << split, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     if (!st) st = evaluate_rows(c, o, &data->split[split], out, err);
     if (!st && c->in.model->type->likelihood) out->entropy = data->entropy;

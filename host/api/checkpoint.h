@@ -4,6 +4,7 @@
 
 #include "sample/draw_score.h"
 #include "train/draw.h"
+#include "train/encode.h"
 #include "train/evaluate.h"
 
 struct rheo_checkpoint {
@@ -11,7 +12,8 @@ struct rheo_checkpoint {
     rheo_instance in;
     uint64_t step;
     rheo_evaluator evaluator;       /* made when first needed */
-    rheo_drawer drawer;
+    rheo_drawer drawer, decoder;
+    rheo_encoder encoder;
     rheo_score_drawer chains;
 };
 

@@ -29,10 +29,9 @@ rheo_status rheo_image_of_data(const char *name, const char *split, uint32_t ind
                                rheo_error *err)
 {
     rheo_dataset *data = NULL;
-    int k = 0;
-    while (k < RHEO_SPLITS && strcmp(split, rheo_split_name((rheo_split)k))) k++;
-    if (k == RHEO_SPLITS) return rheo_fail(err, RHEO_EINVAL, "split: found '%.40s', expected train, valid or test", split);
-    rheo_status st = rheo_dataset_open(name, 1u << k, &data, err);
+    rheo_split k = RHEO_SPLIT_TEST;
+    rheo_status st = rheo_split_find(split, &k, err);
+    if (!st) st = rheo_dataset_open(name, 1u << k, &data, err);
     if (st) return st;
     const size_t bytes = (size_t)data->h * data->w * data->c;
     const rheo_rows *rows = &data->split[k];

@@ -32,6 +32,15 @@ const char *rheo_split_name(rheo_split split)
     return name[split];
 }
 
+rheo_status rheo_split_find(const char *name, rheo_split *out, rheo_error *err)
+{
+    int k = 0;
+    while (k < RHEO_SPLITS && strcmp(name, rheo_split_name((rheo_split)k))) k++;
+    if (k == RHEO_SPLITS) return rheo_fail(err, RHEO_EINVAL, "split: found '%.40s', expected train, valid or test", name);
+    *out = (rheo_split)k;
+    return RHEO_OK;
+}
+
 static void free_rows(rheo_rows *rows)
 {
     free(rows->images);

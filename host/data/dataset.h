@@ -39,5 +39,6 @@ rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err);
 void rheo_dataset_close(rheo_dataset *data);
 
 const char *rheo_split_name(rheo_split split);      /* "train", "valid", "test" */
+rheo_status rheo_split_find(const char *name, rheo_split *out, rheo_error *err);
 
 #endif

@@ -227,18 +227,54 @@ static rheo_value glow_round_trip(rheo_build *b, const rheo_model *model, rheo_v
     return rheo_max(b->g, rheo_abs(b->g, difference), RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
 }
 
+/* Of the latents that level i keeps for itself: what it splits off, at the top all of it. */
+static rheo_shape code_shape(const rheo_glow *m, int64_t i, int64_t n)
+{
+    const rheo_glow_level *level = &m->level[i];
+    return RHEO_SHAPE(n, level->h, level->w, i + 1 == m->levels ? level->c : level->c / 2);
+}
+
+/* Samples in data units. */
+static rheo_value samples_of(rheo_build *b, const rheo_glow *m, const rheo_value *codes)
+{
+    const rheo_value x = rheo_glow_decode(b, &m->model, codes);
+    return m->image ? rheo_affine(b->g, x, 256, 128) : x;
+}
+
 static rheo_value glow_sample(rheo_build *b, const rheo_model *model, int64_t n, rheo_value key, rheo_value temperature)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_value codes[MAX_LEVELS];
+    for (int64_t i = 0; i < m->levels; i++)
+        codes[i] = rheo_mul(b->g, rheo_normal(b->g, key, code_shape(m, i, n), RHEO_FOR_START, (uint32_t)i), temperature);
+    return samples_of(b, m, codes);
+}
+
+/* All splits' codes, then the top's (flows 2.5). */
+static rheo_value glow_encode(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
 {
     const rheo_glow *m = (const rheo_glow *)model;
     rheo_graph *g = b->g;
     rheo_value codes[MAX_LEVELS];
+    rheo_glow_encode(b, model, m->image ? dequantise(b, m, x, key) : x, codes);
     for (int64_t i = 0; i < m->levels; i++) {
-        const rheo_glow_level *level = &m->level[i];
-        const int64_t c = i + 1 == m->levels ? level->c : level->c / 2;
-        codes[i] = rheo_mul(g, rheo_normal(g, key, RHEO_SHAPE(n, level->h, level->w, c), RHEO_FOR_START, (uint32_t)i), temperature);
+        const rheo_shape s = rheo_shape_of(g, codes[i]);
+        codes[i] = rheo_reshape(g, codes[i], RHEO_SHAPE(s.n, 1, 1, s.h * s.w * s.c));
     }
-    const rheo_value x = rheo_glow_decode(b, model, codes);
-    return m->image ? rheo_affine(g, x, 256, 128) : x;
+    return m->levels == 1 ? codes[0] : rheo_concat(g, 3, (int)m->levels, codes);
+}
+
+static rheo_value glow_decode(rheo_build *b, const rheo_model *model, rheo_value all)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_graph *g = b->g;
+    rheo_value codes[MAX_LEVELS];
+    for (int64_t i = 0, first = 0; i < m->levels; i++) {
+        const rheo_shape s = code_shape(m, i, rheo_shape_of(g, all).n);
+        codes[i] = rheo_reshape(g, channels_from(g, all, first, s.h * s.w * s.c), s);
+        first += s.h * s.w * s.c;
+    }
+    return samples_of(b, m, codes);
 }
 
 static rheo_training_defaults glow_defaults(const rheo_model *m)
@@ -248,5 +284,5 @@ static rheo_training_defaults glow_defaults(const rheo_model *m)
 
 const rheo_model_type rheo_model_glow = {
     .name = "glow", .likelihood = true, .data_initialised = true, .create = glow_create, .destroy = glow_destroy, .defaults = glow_defaults,
-    .loss = glow_loss, .round_trip = glow_round_trip, .sample = glow_sample,
+    .loss = glow_loss, .round_trip = glow_round_trip, .sample = glow_sample, .encode = glow_encode, .decode = glow_decode,
 };

@@ -53,6 +53,9 @@ typedef struct rheo_model_type {
     rheo_value (*round_trip)(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
     /* NULL where samples are no function of latents. n samples [n,H,W,C] in data units (bytes 0..255 not yet rounded; continuous: as the data). temperature: scalar value. */
     rheo_value (*sample)(rheo_build *b, const rheo_model *m, int64_t n, rheo_value key, rheo_value temperature);
+    /* Both NULL where there are no latents. x to its whitened latents [N,1,1,D], N(0, I) under the model, and such codes to samples as above. */
+    rheo_value (*encode)(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
+    rheo_value (*decode)(rheo_build *b, const rheo_model *m, rheo_value codes);
 } rheo_model_type;
 
 struct rheo_model {

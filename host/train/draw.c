@@ -4,26 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err)
+static rheo_value samples(const rheo_drawer *d, rheo_build *b)
+{
+    const rheo_model *m = d->in->model;
+    if (d->codes >= 0) return m->type->decode(b, m, rheo_whole(b->g, d->codes, RHEO_SHAPE(d->batch, 1, 1, rheo_dims(m->data))));
+    return m->type->sample(b, m, d->batch, rheo_key_value(b->g, &d->key), rheo_whole(b->g, d->temperature, rheo_vector(1)));
+}
+
+static rheo_status create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, bool given, rheo_drawer *out, rheo_error *err)
 {
     const rheo_plan_options usual = rheo_usual_plan(in);
     const cJSON *bits = cJSON_GetObjectItemCaseSensitive(config, "bits");
     const int64_t dims = rheo_dims(in->model->data);
     rheo_build b = { 0 };
-    rheo_drawer d = { .in = in, .batch = batch, .levels = cJSON_IsNumber(bits) ? 1 << bits->valueint : 256 };
+    rheo_drawer d = { .in = in, .batch = batch, .levels = cJSON_IsNumber(bits) ? 1 << bits->valueint : 256, .temperature = -1, .codes = -1 };
     rheo_graph *g = rheo_graph_create(in->state, &rheo_op_arithmetic);
-    d.temperature = rheo_storage_add(in->state, "temperature", RHEO_F32, 1);
+    if (given) d.codes = rheo_storage_add(in->state, "codes", RHEO_F32, batch * dims);
+    else d.temperature = rheo_storage_add(in->state, "temperature", RHEO_F32, 1);
     d.out = rheo_storage_add(in->state, "samples", RHEO_F32, batch * dims);
     d.results = malloc((size_t)(batch * dims) * sizeof *d.results);
     rheo_status st = RHEO_OK;
-    if (!g || d.temperature < 0 || d.out < 0 || !d.results)
+    if (!g || (given ? d.codes : d.temperature) < 0 || d.out < 0 || !d.results)
         st = rheo_fail(err, RHEO_ENOMEM, "no memory for %lld samples", (long long)batch);
-    if (!st) st = rheo_key_declare(in->state, &d.key, err);
+    if (!st && !given) st = rheo_key_declare(in->state, &d.key, err);
     if (!st) st = rheo_build_init(&b, g, in->model->params, theta, in->fixed, err);
     if (!st) {
-        const rheo_value key = rheo_key_value(g, &d.key), temperature = rheo_whole(g, d.temperature, rheo_vector(1));
-        const rheo_value x = in->model->type->sample(&b, in->model, batch, key, temperature);
-        rheo_assign(g, rheo_whole(g, d.out, rheo_batch_shape(in->model->data, batch)), x);
+        rheo_assign(g, rheo_whole(g, d.out, rheo_batch_shape(in->model->data, batch)), samples(&d, &b));
         rheo_build_finish(&b);
         st = rheo_plan_create(g, in->state, &usual, &d.plan, err);
     }
@@ -31,6 +37,16 @@ rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *
     if (st) rheo_drawer_free(&d);
     else *out = d;
     return st;
+}
+
+rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err)
+{
+    return create(in, theta, config, batch, false, out, err);
+}
+
+rheo_status rheo_drawer_create_given(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err)
+{
+    return create(in, theta, config, batch, true, out, err);
 }
 
 void rheo_drawer_free(rheo_drawer *d)
@@ -48,22 +64,41 @@ static uint8_t to_byte(float x, int levels)
     return v >= 256 - cell ? (uint8_t)(256 - cell) : v > 0 ? (uint8_t)v : 0;
 }
 
+/* A batch, of which samples first, ..., n - 1 are wanted, as many as it holds. */
+static rheo_status run(rheo_drawer *d, uint32_t first, uint32_t n, void *out, rheo_error *err)
+{
+    const rheo_data_shape shape = d->in->model->data;
+    const int64_t dims = rheo_dims(shape), now = n - first < d->batch ? n - first : d->batch;
+    rheo_status st = rheo_plan_run(d->plan, err);
+    if (!st) st = rheo_state_read(d->in->state, d->out, 0, d->batch * dims, d->results, err);
+    if (st) return st;
+    if (!shape.bytes) memcpy((float *)out + first * dims, d->results, (size_t)(now * dims) * sizeof(float));
+    else
+        for (int64_t i = 0; i < now * dims; i++) ((uint8_t *)out)[first * dims + i] = to_byte(d->results[i], d->levels);
+    return st;
+}
+
 rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err)
 {
     rheo_state *state = d->in->state;
-    const rheo_data_shape shape = d->in->model->data;
-    const int64_t dims = rheo_dims(shape);
     const float t = (float)temperature;
     rheo_status st = rheo_state_write(state, d->temperature, 0, 1, &t, err);
     for (uint32_t first = 0; first < n && !st; first += (uint32_t)d->batch) {
-        const int64_t now = n - first < d->batch ? n - first : d->batch;
         st = rheo_key_write(state, &d->key, seed, 0, first, err);
-        if (!st) st = rheo_plan_run(d->plan, err);
-        if (!st) st = rheo_state_read(state, d->out, 0, d->batch * dims, d->results, err);
-        if (st) break;
-        if (!shape.bytes) memcpy((float *)out + first * dims, d->results, (size_t)(now * dims) * sizeof(float));
-        else
-            for (int64_t i = 0; i < now * dims; i++) ((uint8_t *)out)[first * dims + i] = to_byte(d->results[i], d->levels);
+        if (!st) st = run(d, first, n, out, err);
+    }
+    return st;
+}
+
+/* What a last batch has no codes for is decoded from earlier ones. */
+rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, rheo_error *err)
+{
+    const int64_t dims = rheo_dims(d->in->model->data);
+    rheo_status st = RHEO_OK;
+    for (uint32_t first = 0; first < n && !st; first += (uint32_t)d->batch) {
+        const int64_t now = n - first < d->batch ? n - first : d->batch;
+        st = rheo_state_write(d->in->state, d->codes, 0, now * dims, codes + first * dims, err);
+        if (!st) st = run(d, first, n, out, err);
     }
     return st;
 }

@@ -1,4 +1,4 @@
-/* Sampling, a full batch at a time. Sample i is a function of (seed, i). */
+/* Sampling and decoding, a full batch at a time. Sample i is a function of (seed, i), or of its codes. */
 #ifndef RHEO_TRAIN_DRAW_H
 #define RHEO_TRAIN_DRAW_H
 
@@ -8,16 +8,20 @@ typedef struct rheo_drawer {
     const rheo_instance *in;
     int64_t batch;
     int levels;              /* values a byte can take: 2^bits */
-    int temperature, out;    /* storages */
+    int temperature, codes, out;        /* storages; codes only where they are given, temperature only where they are drawn, else -1 */
     rheo_key key;
     rheo_plan *plan;
     float *results;
 } rheo_drawer;
 
 rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err);
+/* One whose codes are given: for rheo_drawer_decode only. The model has latents. */
+rheo_status rheo_drawer_create_given(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err);
 void rheo_drawer_free(rheo_drawer *d);
 
 /* n samples into out: bytes [n, h, w, c], or floats [n, c] where the data is vectors. */
 rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
+/* The same from codes [n, dims]. */
+rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, rheo_error *err);
 
 #endif

@@ -166,6 +166,43 @@ rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_
  * Sample i is a function of (seed, i), whatever n is; of a score model up to the rounding of float32. */
 rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
 
+/* ---- codes of a flow --------------------------------------------------------------------------------------
+ *
+ * A flow's whitened latents, D numbers an image, N(0, I) under the model: z of each level's split and then of the top, each less
+ * its prior's mean and divided by its deviation (Kingma and Dhariwal 2018; their interpolations and attributes work on these). */
+
+/* Codes of images.
+ *   x        in   as rheo_log_prob's
+ *   codes    out  [n, D]
+ * One dequantisation an image, drawn from (seed, i), as for its likelihood. Errors: RHEO_EINVAL for n = 0 and models without latents. */
+rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, float *codes, rheo_error *err);
+
+/* The images of codes; from rheo_encode's they are those that went in, within one grey level.
+ *   codes    in   [n, D]
+ *   out      out  [n, h, w, c] bytes; [n, c] floats for vectors
+ * Zeros give what rheo_sample does at temperature 0. Errors as rheo_encode's. */
+rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void *out, rheo_error *err);
+
+/* Codes as an .npy file [n, D], written whole or not at all, and read from one; the caller frees *codes with rheo_free. Errors:
+ * RHEO_EFILE; RHEO_EFORMAT where rows are not of `dims` finite numbers. */
+rheo_status rheo_codes_write(const char *path, const float *codes, uint32_t n, uint32_t dims, rheo_error *err);
+rheo_status rheo_codes_read(const char *path, uint32_t dims, float **codes, uint32_t *n, rheo_error *err);
+
+/* Rows of a data set in the model's shape. */
+typedef struct rheo_data {
+    void *x;                    /* [n, h, w, c] bytes; [n, c] floats for vectors */
+    unsigned char *labels;      /* [n] classes, or NULL where the data have none */
+    uint32_t n;
+} rheo_data;
+
+/* Rows first, first + 1, ... of a split, `limit` at most (0: all).
+ *   name     NULL: what the model was trained on
+ * The caller frees what *out holds with rheo_data_free. Errors: RHEO_EFORMAT where the data's shape is not the model's; RHEO_EINVAL
+ * where there is no such split or row. */
+rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, const char *split, uint32_t first, uint32_t limit, rheo_data *out,
+                                 rheo_error *err);
+void rheo_data_free(rheo_data *data);           /* accepts a zeroed one */
+
 /* ---- score models ---------------------------------------------------------------------------------------
  *
  * Samples of score models are the ends of annealed Langevin chains (Song and Ermon 2019, algorithm 1): from U[0,1) through the noise

@@ -1,0 +1,99 @@
+/* A flow's whitened latents: encoding, decoding, and what is done with codes (flows 2.5). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/checkpoint.h"
+#include "data/npy.h"
+#include "train/feed.h"
+
+static rheo_status need_latents(const rheo_checkpoint *c, const char *call, uint32_t n, rheo_error *err)
+{
+    if (!c->in.model->type->encode)
+        return rheo_fail(err, RHEO_EINVAL, "%s: found a model of kind %s, expected a flow (glow), which has latents", call, c->recipe.model);
+    return n ? RHEO_OK : rheo_fail(err, RHEO_EINVAL, "%s: nothing asked for", call);
+}
+
+rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, float *codes, rheo_error *err)
+{
+    rheo_rows rows = { .count = n };
+    if (c->recipe.shape.bytes) rows.images = (uint8_t *)(uintptr_t)x; /* read only */
+    else rows.vectors = (float *)(uintptr_t)x;
+    rheo_status st = need_latents(c, "encode", n, err);
+    if (!st && !c->encoder.plan) st = rheo_encoder_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, &c->encoder, err);
+    return st ? st : rheo_encoder_encode(&c->encoder, &rows, seed, codes, err);
+}
+
+rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void *out, rheo_error *err)
+{
+    rheo_status st = need_latents(c, "decode", n, err);
+    if (!st && !c->decoder.plan)
+        st = rheo_drawer_create_given(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->decoder, err);
+    return st ? st : rheo_drawer_decode(&c->decoder, n, codes, out, err);
+}
+
+/* ---- data and files ---------------------------------------------------------------------------------------------- */
+
+/* The rows taken out of the split: a copy each. */
+static rheo_status take(const rheo_dataset *data, const rheo_rows *rows, uint32_t first, uint32_t n, rheo_data *out, rheo_error *err)
+{
+    const size_t row = (size_t)data->h * data->w * data->c * (rows->images ? 1 : sizeof(float));
+    const char *from = rows->images ? (const char *)rows->images : (const char *)rows->vectors;
+    out->x = malloc(n * row);
+    out->labels = rows->labels ? malloc(n) : NULL;
+    if (!out->x || (rows->labels && !out->labels)) return rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %u rows", data->name, n);
+    memcpy(out->x, from + first * row, n * row);
+    if (rows->labels) memcpy(out->labels, rows->labels + first, n);
+    out->n = n;
+    return RHEO_OK;
+}
+
+rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, const char *split, uint32_t first, uint32_t limit, rheo_data *out,
+                                 rheo_error *err)
+{
+    rheo_dataset *data = NULL;
+    rheo_data taken = { .x = NULL };
+    rheo_split k = RHEO_SPLIT_TEST;
+    rheo_status st = rheo_split_find(split, &k, err);
+    if (!st) st = rheo_dataset_open(name ? name : c->recipe.data, 1u << k, &data, err);
+    if (!st) st = rheo_check_data(data, c->recipe.shape, err);
+    const uint32_t held = st ? 0 : data->split[k].count;
+    if (!st && first >= held)
+        st = rheo_fail(err, RHEO_EINVAL, "%s: row %u, expected below %u, as many as %s has", data->name, first, held, split);
+    if (!st) st = take(data, &data->split[k], first, limit && limit < held - first ? limit : held - first, &taken, err);
+    if (st) rheo_data_free(&taken);
+    else *out = taken;
+    rheo_dataset_close(data);
+    return st;
+}
+
+void rheo_data_free(rheo_data *data)
+{
+    free(data->x);
+    free(data->labels);
+    *data = (rheo_data){ .x = NULL };
+}
+
+rheo_status rheo_codes_write(const char *path, const float *codes, uint32_t n, uint32_t dims, rheo_error *err)
+{
+    return rheo_npy_save(path, 2, (const uint64_t[]){ n, dims }, codes, err);
+}
+
+rheo_status rheo_codes_read(const char *path, uint32_t dims, float **codes, uint32_t *n, rheo_error *err)
+{
+    rheo_npy npy = { .data = NULL };
+    rheo_status st = rheo_npy_load(path, &npy, err);
+    const float *x = npy.data;
+    if (st) return st;
+    if (npy.rank != 2 || npy.bytes || npy.dim[1] != dims || npy.dim[0] > UINT32_MAX)
+        st = rheo_fail(err, RHEO_EFORMAT, "%s: found %d dimensions of %s, the second %llu; expected floats [n, %u], codes of the model", path,
+                       npy.rank, npy.bytes ? "bytes" : "floats", (unsigned long long)npy.dim[1], dims);
+    for (uint64_t i = 0; !st && i < npy.dim[0] * dims; i++)
+        if (!(x[i] >= -1e30f && x[i] <= 1e30f)) st = rheo_fail(err, RHEO_EFORMAT, "%s: element %llu is not finite", path, (unsigned long long)i);
+    if (st) {
+        free(npy.data);
+        return st;
+    }
+    *codes = npy.data;
+    *n = (uint32_t)npy.dim[0];
+    return RHEO_OK;
+}

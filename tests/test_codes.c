@@ -1,0 +1,135 @@
+/* Codes of a flow through the public calls: there and back, and what is done with them (flows 2.5, 9.4; 11: T-I2). */
+#include <math.h>
+
+#include "runs.h"
+
+enum { SIDE = 4, DIMS = SIDE * SIDE, N = 10 };
+#define TINY "{\"levels\": 2, \"depth\": 2, \"width\": 6}"
+
+/* A model of 4 x 4 images after so many steps; moons for data NULL. */
+static rheo_checkpoint *open_model(scratch *s, int k, bool images, const char *config, int64_t steps)
+{
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = NULL;
+    char run[100];
+    *s = scratch_make();
+    make_images(s->folder);
+    snprintf(run, sizeof run, "%s/run", s->folder);
+    rheo_train_options o = small(run, device_of(k), steps);
+    if (images) o.data = s->folder;
+    o.model_config = config;
+    o.batch = 8;
+    ASSERT_OK(rheo_train(&o, &err));
+    ASSERT_OK(rheo_checkpoint_open(run, o.device, "raw", &c, &err));
+    return c;
+}
+
+static void expect_within_a_level(const unsigned char *a, const unsigned char *b, int n, const char *what)
+{
+    for (int k = 0; k < n; k++) cr_assert(abs(a[k] - b[k]) <= 1, "%s: element %d: %d and %d", what, k, a[k], b[k]);
+}
+
+Test(codes, decoded_codes_are_the_images)
+{
+    enum { MANY = 70 }; /* more than one batch */
+    static const char *const configs[] = { TINY, "{\"levels\": 1, \"depth\": 2, \"width\": 6, \"coupling\": \"additive\"}" };
+    for (int k = 0; k < device_count(); k++)
+        for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+            scratch s;
+            rheo_error err = RHEO_ERROR_INIT;
+            rheo_checkpoint *c = open_model(&s, k, true, configs[i], 3);
+            rheo_data data = { .x = NULL };
+            ASSERT_OK(rheo_checkpoint_data(c, NULL, "test", 0, 0, &data, &err));
+            cr_assert(data.n == N && !data.labels);
+            unsigned char x[MANY * DIMS], back[MANY * DIMS];
+            float codes[MANY * DIMS], first[DIMS], *read = NULL;
+            for (int e = 0; e < MANY * DIMS; e++) x[e] = ((unsigned char *)data.x)[e % (N * DIMS)];
+            ASSERT_OK(rheo_encode(c, x, MANY, 3, codes, &err));
+            ASSERT_OK(rheo_decode(c, codes, MANY, back, &err));
+            expect_within_a_level(x, back, MANY * DIMS, configs[i]);
+            ASSERT_OK(rheo_encode(c, x, 1, 3, first, &err));
+            cr_assert(!memcmp(codes, first, sizeof first), "a code is a function of image, seed and index");
+            ASSERT_OK(rheo_encode(c, x, 1, 4, first, &err));
+            cr_assert(memcmp(codes, first, sizeof first), "the seed is the dequantisation's");
+
+            uint32_t n = 0;
+            const char *file = scratch_file(&s, "codes.npy");
+            ASSERT_OK(rheo_codes_write(file, codes, MANY, DIMS, &err));
+            ASSERT_OK(rheo_codes_read(file, DIMS, &read, &n, &err));
+            cr_assert(n == MANY && !memcmp(read, codes, sizeof codes));
+            ASSERT_FAILS(rheo_codes_read(file, DIMS + 1, &read, &n, &err), RHEO_EFORMAT, "expected floats [n, 17]");
+            rheo_free(read);
+            rheo_data_free(&data);
+            rheo_checkpoint_close(c);
+            clean(&s);
+        }
+}
+
+/* Zeros are the priors' means, and the decoder is the sampler: T-I2. */
+Test(codes, zeros_are_temperature_zero)
+{
+    for (int k = 0; k < device_count(); k++) {
+        scratch s;
+        rheo_error err = RHEO_ERROR_INIT;
+        rheo_checkpoint *c = open_model(&s, k, true, TINY, 3);
+        const float zeros[2 * DIMS] = { 0 };
+        unsigned char decoded[2 * DIMS], sampled[2 * DIMS];
+        ASSERT_OK(rheo_decode(c, zeros, 2, decoded, &err));
+        ASSERT_OK(rheo_sample(c, 2, 0, 9, sampled, &err));
+        cr_assert(!memcmp(decoded, sampled, sizeof decoded));
+        rheo_checkpoint_close(c);
+        clean(&s);
+    }
+}
+
+Test(codes, vectors)
+{
+    enum { POINTS = 300 };
+    for (int k = 0; k < device_count(); k++) {
+        scratch s;
+        rheo_error err = RHEO_ERROR_INIT;
+        rheo_checkpoint *c = open_model(&s, k, false, "{\"depth\": 2, \"width\": 8}", 2);
+        float x[2 * POINTS], codes[2 * POINTS], back[2 * POINTS];
+        double square = 0;
+        ASSERT_OK(rheo_sample(c, POINTS, 1, 1, x, &err));
+        ASSERT_OK(rheo_encode(c, x, POINTS, 0, codes, &err));
+        ASSERT_OK(rheo_decode(c, codes, POINTS, back, &err));
+        for (int i = 0; i < 2 * POINTS; i++) {
+            cr_assert(fabsf(x[i] - back[i]) <= 1e-4f * fmaxf(1, fabsf(x[i])), "%d: %g and %g", i, (double)x[i], (double)back[i]);
+            square += (double)codes[i] * codes[i];
+        }
+        /* A sample's code is the normals it was drawn from: chi square of 600, whose deviation is 35. */
+        cr_assert(fabs(square - 2 * POINTS) < 5 * 35, "%g", square);
+        rheo_checkpoint_close(c);
+        clean(&s);
+    }
+}
+
+Test(codes, refusals)
+{
+    scratch s;
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = open_model(&s, 0, true, TINY, 1), *chains = NULL;
+    rheo_data data = { .x = NULL };
+    float codes[DIMS] = { 0 };
+    unsigned char x[DIMS] = { 0 };
+    char run[100];
+    ASSERT_FAILS(rheo_encode(c, x, 0, 0, codes, &err), RHEO_EINVAL, "encode: nothing asked for");
+    ASSERT_FAILS(rheo_checkpoint_data(c, NULL, "all", 0, 0, &data, &err), RHEO_EINVAL, "split: found 'all'");
+    ASSERT_FAILS(rheo_checkpoint_data(c, NULL, "test", N, 0, &data, &err), RHEO_EINVAL, "row 10, expected below 10");
+    ASSERT_FAILS(rheo_checkpoint_data(c, "toy:moons", "test", 0, 0, &data, &err), RHEO_EFORMAT, "expected images of 4 x 4 x 1");
+    ASSERT_OK(rheo_checkpoint_data(c, NULL, "test", 7, 9, &data, &err));
+    cr_assert(data.n == 3 && ((unsigned char *)data.x)[0] == ramp(7, 0, 0));
+    rheo_data_free(&data);
+    snprintf(run, sizeof run, "%s/chains", s.folder);
+    rheo_train_options o = small(run, "host", 1);
+    o.model = "ncsn";
+    o.model_config = "{\"width\": 4}";
+    ASSERT_OK(rheo_train(&o, &err));
+    ASSERT_OK(rheo_checkpoint_open(run, "host", NULL, &chains, &err));
+    ASSERT_FAILS(rheo_encode(chains, codes, 1, 0, codes, &err), RHEO_EINVAL, "encode: found a model of kind ncsn, expected a flow");
+    ASSERT_FAILS(rheo_decode(chains, codes, 1, x, &err), RHEO_EINVAL, "decode: found a model of kind ncsn, expected a flow");
+    rheo_checkpoint_close(chains);
+    rheo_checkpoint_close(c);
+    clean(&s);
+}
