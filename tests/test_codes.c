@@ -82,6 +82,31 @@ Test(codes, zeros_are_temperature_zero)
     }
 }
 
+/* T-I3. */
+Test(codes, interpolation_ends_at_the_images)
+{
+    enum { STEPS = 5 };
+    for (int k = 0; k < device_count(); k++) {
+        scratch s;
+        rheo_error err = RHEO_ERROR_INIT;
+        rheo_checkpoint *c = open_model(&s, k, true, TINY, 3);
+        rheo_data data = { .x = NULL };
+        float ends[2 * DIMS], codes[STEPS * DIMS];
+        unsigned char out[STEPS * DIMS];
+        ASSERT_OK(rheo_checkpoint_data(c, NULL, "test", 4, 2, &data, &err));
+        ASSERT_OK(rheo_encode(c, data.x, 2, 0, ends, &err));
+        rheo_codes_between(ends, ends + DIMS, DIMS, STEPS, codes);
+        cr_assert(!memcmp(codes, ends, DIMS * sizeof *ends) && !memcmp(codes + (STEPS - 1) * DIMS, ends + DIMS, DIMS * sizeof *ends));
+        for (int i = 0; i < DIMS; i++) cr_assert(fabsf(codes[2 * DIMS + i] - (ends[i] + ends[DIMS + i]) / 2) <= 1e-6f * fabsf(ends[i]) + 1e-6f);
+        ASSERT_OK(rheo_decode(c, codes, STEPS, out, &err));
+        expect_within_a_level(out, data.x, DIMS, "first");
+        expect_within_a_level(out + (STEPS - 1) * DIMS, (unsigned char *)data.x + DIMS, DIMS, "last");
+        rheo_data_free(&data);
+        rheo_checkpoint_close(c);
+        clean(&s);
+    }
+}
+
 Test(codes, vectors)
 {
     enum { POINTS = 300 };

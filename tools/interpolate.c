@@ -1,49 +1,105 @@
-/* rheo interpolate: chains of a score model between two. */
+/* rheo interpolate: what lies between two images under a flow, or chains of a score model between two. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tool.h"
 
-static rheo_status interpolate(rheo_checkpoint *c, rheo_langevin_options *o, const char *out, rheo_error *err)
+typedef struct asked {
+    const char *out, *data, *split;
+    long long index, pairs, steps;      /* of a flow */
+    rheo_langevin_options chain;        /* the seed is for flows too */
+} asked;
+
+/* ---- score models ------------------------------------------------------------------------------------------------ */
+
+static rheo_status of_score(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
 {
-    rheo_checkpoint_facts f;
+    const uint32_t n = a->chain.n;
+    const size_t count = (size_t)n * f->h * f->w * f->c;
     char about[160];
-    rheo_checkpoint_facts_of(c, &f);
-    const size_t count = (size_t)o->n * f.h * f.w * f.c;
     float *x = malloc(count * sizeof *x);
     unsigned char *bytes = malloc(count);
     rheo_status st = x && bytes ? RHEO_OK : (err->status = RHEO_ENOMEM);
-    if (!st && f.score && f.vectors) {
+    if (!st && f->vectors) {
         st = err->status = RHEO_EINVAL;
         snprintf(err->text, sizeof err->text, "found a model of vectors, expected one of images");
     }
-    tool_langevin_start(o);
-    if (!st) st = rheo_interpolate(c, o, x, err);
+    tool_langevin_start(&a->chain);
+    if (!st) st = rheo_interpolate(c, &a->chain, x, err);
     tool_langevin_end();
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, interpolation, seed %llu", f.model, f.data, (unsigned long long)f.step,
-             (unsigned long long)o->seed);
-    if (!st && tool_ends_in(out, ".npy")) {
-        st = rheo_npy_write(out, x, o->n, f.h, f.w, f.c, err);
+    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, interpolation, seed %llu", f->model, f->data, (unsigned long long)f->step,
+             (unsigned long long)a->chain.seed);
+    if (!st && tool_ends_in(a->out, ".npy")) {
+        st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
     } else if (!st) {
         rheo_to_bytes(x, count, bytes);
-        st = rheo_grid_write(out, bytes, o->n, f.h, f.w, f.c, o->n, about, err);
+        st = rheo_grid_write(a->out, bytes, n, f->h, f->w, f->c, n, about, err);
     }
     free(x);
     free(bytes);
     return st;
 }
 
+/* ---- flows -------------------------------------------------------------------------------------------------------- */
+
+/* Rows of `steps` codes from the first of a pair to the second, decoded into x. */
+static rheo_status between(rheo_checkpoint *c, const asked *a, const rheo_data *data, uint32_t dims, void *x, rheo_error *err)
+{
+    const uint32_t pairs = data->n / 2, steps = (uint32_t)a->steps;
+    float *ends = malloc((size_t)data->n * dims * sizeof *ends), *codes = malloc((size_t)pairs * steps * dims * sizeof *codes);
+    rheo_status st = ends && codes ? rheo_encode(c, data->x, data->n, a->chain.seed, ends, err) : (err->status = RHEO_ENOMEM);
+    for (size_t k = 0; k < pairs && !st; ++k)
+        rheo_codes_between(ends + 2 * k * dims, ends + (2 * k + 1) * dims, dims, steps, codes + k * steps * dims);
+    if (!st) st = rheo_decode(c, codes, pairs * steps, x, err);
+    free(ends);
+    free(codes);
+    return st;
+}
+
+static rheo_status of_flow(rheo_checkpoint *c, const asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+{
+    const uint32_t dims = f->h * f->w * f->c, first = (uint32_t)a->index, wanted = 2 * (uint32_t)a->pairs;
+    const unsigned long long step = f->step, seed = a->chain.seed;
+    rheo_data data = { .x = NULL };
+    char about[200];
+    void *x = NULL;
+    rheo_status st = rheo_checkpoint_data(c, a->data, a->split, first, wanted, &data, err);
+    if (!st && data.n < wanted) {
+        snprintf(err->text, sizeof err->text, "%.200s: %u images of %.40s from index %u, expected %u for %lld pairs",
+                 a->data ? a->data : f->data, data.n, a->split, first, wanted, a->pairs);
+        st = err->status = RHEO_EINVAL;
+    }
+    const uint32_t n = (uint32_t)(a->pairs * a->steps);
+    if (!st && !(x = malloc((size_t)n * dims * (f->vectors ? sizeof(float) : 1)))) st = err->status = RHEO_ENOMEM;
+    if (!st) st = between(c, a, &data, dims, x, err);
+    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, interpolation between codes of %.20s images %u to %u, seed %llu", f->model,
+             f->data, step, a->split, first, first + wanted - 1, seed);
+    if (!st) st = tool_write_samples(a->out, x, n, f, (uint32_t)a->steps, about, err);
+    rheo_data_free(&data);
+    free(x);
+    return st;
+}
+
+static const char *const of_flows[] = { "data", "split", "index", "pairs", NULL };
+static const char *const of_chains[] = { "n", "epsilon", "step-convention", "denoise", NULL };
+
 int tool_interpolate(int argc, char **argv)
 {
-    const char *device = NULL, *weights = "ema", *out = NULL;
-    long long n = 10, seed = 0, steps = 0;
-    rheo_langevin_options o;
-    rheo_langevin_defaults(&o);
+    asked a = { .split = "test", .pairs = 4 };
+    const char *device = NULL, *weights = "ema";
+    long long n = 10, seed = 0;
+    uint64_t given = 0;
+    rheo_langevin_defaults(&a.chain);
     const tool_option options[] = {
-        { "out", TOOL_TEXT, &out, "FILE", "the picture, PNG, or floats from 0 to 1, .npy", 0, 0 },
+        { "out", TOOL_TEXT, &a.out, "FILE", "the picture, PNG, or floats from 0 to 1, .npy; for vectors a table, CSV", 0, 0 },
+        { "data", TOOL_TEXT, &a.data, "D", "flows: the images; what the model was trained on unless given", 0, 0 },
+        { "split", TOOL_TEXT, &a.split, "S", "flows: train, valid or test (the default)", 0, 0 },
+        { "index", TOOL_INT, &a.index, "I", "flows: the first image; 0", 0, 4e9 },
+        { "pairs", TOOL_INT, &a.pairs, "N", "flows: a row for each two images; 4", 1, 1e4 },
+        { "steps", TOOL_INT, &a.steps, "T", "flows: images a row, both ends among them; 9. Chains: steps a noise level", 1, 1e6 },
         { "n", TOOL_INT, &n, "K", "so many chains; 10", 2, 256 },
-        { "seed", TOOL_INT, &seed, "S", "0", 0, 9e18 },
-        TOOL_LANGEVIN_OPTIONS(o, steps),
+        { "seed", TOOL_INT, &seed, "S", "0; of the chains, or of a flow's dequantisation", 0, 9e18 },
+        TOOL_STEP_OPTIONS(a.chain),
         { "weights", TOOL_TEXT, &weights, "W", "ema (averaged, the default) or raw", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         { 0 },
@@ -54,22 +110,32 @@ int tool_interpolate(int argc, char **argv)
         .min_operands = 1,
         .max_operands = 1,
         .options = options,
-        .summary = "Draws samples of a score model that begin alike and whose noise turns from one draw to another, in one row.\v"
-                   "Example: rheo interpolate runs/score --n 10 --out between.png",
+        .given = &given,
+        .summary = "Of a flow: mixes the codes (whitened latents) of two images, a row a pair, ends as they were. Of a score model: draws "
+                   "samples that begin alike and whose noise turns from one draw to another, in one row.\v"
+                   "Example: rheo interpolate runs/demo --pairs 4 --steps 9 --out between.png",
     };
     rheo_error err = RHEO_ERROR_INIT;
     rheo_checkpoint *c = NULL;
+    rheo_checkpoint_facts f;
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!tool_can_write("interpolate", out, &code)) return code;
+    if (!tool_can_write("interpolate", a.out, &code)) return code;
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("interpolate", &err);
-    o.n = (uint32_t)n;
-    o.seed = (uint64_t)seed;
-    o.steps = steps;
-    if (interpolate(c, &o, out, &err))
+    rheo_checkpoint_facts_of(c, &f);
+    a.chain.n = (uint32_t)n;
+    a.chain.seed = (uint64_t)seed;
+    a.chain.steps = a.steps;
+    if (!f.score && !a.steps) a.steps = 9;
+    const char *wrong = tool_given(&usage, f.score ? of_flows : of_chains, true);
+    if (wrong)
+        code = tool_misused("interpolate", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, wrong);
+    else if (!f.score && (a.steps < 2 || a.steps > 1000))
+        code = tool_misused("interpolate", "--steps: found %lld, expected 2 to 1000 images a row", a.steps);
+    else if (f.score ? of_score(c, &a, &f, &err) : of_flow(c, &a, &f, &err))
         code = tool_failed("interpolate", &err);
     else
-        printf("%s\n", out);
+        printf("%s\n", a.out);
     rheo_checkpoint_close(c);
     return code;
 }

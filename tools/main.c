@@ -13,7 +13,7 @@ static const tool_command commands[] = {
     { "encode", "write the codes (whitened latents) of images under a flow", tool_encode },
     { "decode", "turn codes back into images", tool_decode },
     { "inpaint", "complete an image by a score model", tool_inpaint },
-    { "interpolate", "turn one sample of a score model into another", tool_interpolate },
+    { "interpolate", "turn one image into another", tool_interpolate },
     { "tune", "measure which variants are fastest for a model on a device", tool_tune },
     { "quality", "measure how near samples are to data", tool_quality },
     { "toy", "repeat the published experiments in two dimensions", tool_toy },

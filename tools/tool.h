@@ -125,6 +125,8 @@ char *tool_model_config(const tool_model *m);
 /* Options of chains of score models; o is a rheo_langevin_options from rheo_langevin_defaults. */
 #define TOOL_LANGEVIN_OPTIONS(o, chain_steps) \
     { "steps", TOOL_INT, &(chain_steps), "T", "steps a noise level; the model's own", 1, 1e6 }, \
+    TOOL_STEP_OPTIONS(o)
+#define TOOL_STEP_OPTIONS(o) \
     { "epsilon", TOOL_NUMBER, &(o).epsilon, "E", "size of a step at the last level; the model's own", 1e-12, 1e6 }, \
     { "step-convention", TOOL_TEXT, &(o).step_convention, "C", "of epsilon: eta, or alpha (twice eta)", 0, 0 }, \
     { "denoise", TOOL_TEXT, &(o).denoise, "on|off", "a last step without noise", 0, 0 }

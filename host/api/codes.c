@@ -31,6 +31,14 @@ rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void
     return st ? st : rheo_drawer_decode(&c->decoder, n, codes, out, err);
 }
 
+void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint32_t count, float *out)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        const float a = count > 1 ? (float)k / (float)(count - 1) : 0;
+        for (uint32_t i = 0; i < dims; i++) out[(size_t)k * dims + i] = (1 - a) * from[i] + a * to[i];
+    }
+}
+
 /* ---- data and files ---------------------------------------------------------------------------------------------- */
 
 /* The rows taken out of the split: a copy each. */

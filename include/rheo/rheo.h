@@ -183,6 +183,11 @@ rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t 
  * Zeros give what rheo_sample does at temperature 0. Errors as rheo_encode's. */
 rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void *out, rheo_error *err);
 
+/* Codes between two: out[k] = (1 - a) from + a to, a = k / (count - 1). Decoded, the way from one image to another.
+ *   from, to in   [dims]
+ *   out      out  [count, dims], count 2 at least; its first and last row are `from` and `to` */
+void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint32_t count, float *out);
+
 /* Codes as an .npy file [n, D], written whole or not at all, and read from one; the caller frees *codes with rheo_free. Errors:
  * RHEO_EFILE; RHEO_EFORMAT where rows are not of `dims` finite numbers. */
 rheo_status rheo_codes_write(const char *path, const float *codes, uint32_t n, uint32_t dims, rheo_error *err);
@@ -258,7 +263,7 @@ typedef struct rheo_inpaint_options {
 rheo_status rheo_inpaint(rheo_checkpoint *c, const uint8_t *image, const uint8_t *mask, const rheo_inpaint_options *how,
                          const rheo_langevin_options *options, float *out, rheo_error *err);
 
-/* Interpolation: n chains, 2 at least, from one start, each step's noise cos(phi_k) z_p + sin(phi_k) z_q with phi_k = (pi/2) k / (n-1).
+/* Interpolation by a score model (of flows: rheo_codes_between): n chains, 2 at least, from one start, each step's noise cos(phi_k) z_p + sin(phi_k) z_q with phi_k = (pi/2) k / (n-1).
  * Arguments and errors are rheo_sample_langevin's; here samples depend on n, and all n run at once. */
 rheo_status rheo_interpolate(rheo_checkpoint *c, const rheo_langevin_options *options, float *out, rheo_error *err);
 
