@@ -130,6 +130,76 @@ Test(codes, vectors)
     }
 }
 
+/* ---- scores ------------------------------------------------------------------------------------------------------- */
+
+Test(codes, scores_have_the_mean_that_evaluation_finds)
+{
+    for (int k = 0; k < device_count(); k++) {
+        scratch s;
+        rheo_error err = RHEO_ERROR_INIT;
+        rheo_checkpoint *c = open_model(&s, k, true, TINY, 3);
+        rheo_data data = { .x = NULL };
+        rheo_evaluation e;
+        rheo_evaluate_options o;
+        double each[N], mean = 0;
+        rheo_evaluate_defaults(&o);
+        o.seed = 8;
+        ASSERT_OK(rheo_evaluate(c, &o, &e, &err));
+        ASSERT_OK(rheo_checkpoint_data(c, NULL, "test", 0, 0, &data, &err));
+        ASSERT_OK(rheo_log_prob(c, data.x, data.n, 8, each, &err));
+        for (int i = 0; i < N; i++) mean += each[i] / N;
+        cr_assert(fabs(mean + e.nats) <= 1e-12 * fabs(mean), "%.15g and %.15g", mean, e.nats);
+        rheo_data_free(&data);
+        rheo_checkpoint_close(c);
+        clean(&s);
+    }
+}
+
+/* The inverse of the normal distribution function, by bisection. */
+static double normal_quantile(double p)
+{
+    double low = -10, high = 10;
+    for (int k = 0; k < 60; k++) {
+        const double middle = (low + high) / 2;
+        if (erfc(-middle / sqrt(2)) / 2 < p) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+Test(codes, auroc)
+{
+    rheo_error err = RHEO_ERROR_INIT;
+    double a = 0;
+    static const struct {
+        double low[4], high[4];
+        uint32_t n_low, n_high;
+        double expected;
+    } hand[] = {
+        { { 1, 2, 3 }, { 4, 5 }, 3, 2, 1 },
+        { { 4, 5 }, { 3, 2, 1 }, 2, 3, 0 },
+        { { 1, 1, 1 }, { 1, 1 }, 3, 2, 0.5 },
+        { { 1, 3 }, { 2 }, 2, 1, 0.5 },
+        { { 1, 2, 2, 4 }, { 2, 3, 4 }, 4, 3, (2.0 + 3 + 3.5) / 12 }, /* of 4: 2 is above 1 and equals two, 3 is above three, 4 above three and equals one */
+        { { -INFINITY, 0 }, { 0, INFINITY }, 2, 2, (1.5 + 2) / 4 },
+    };
+    for (size_t k = 0; k < sizeof hand / sizeof *hand; k++) {
+        ASSERT_OK(rheo_auroc(hand[k].low, hand[k].n_low, hand[k].high, hand[k].n_high, &a, &err));
+        cr_assert(fabs(a - hand[k].expected) < 1e-15, "case %zu: %.15g, expected %.15g", k, a, hand[k].expected);
+    }
+    /* N(0, 1) against N(mu, 1): Phi(mu / sqrt 2), here of both sets' quantiles (i + 1/2) / n, so that only the grid is wrong: 1 / n. */
+    enum { MANY = 2000 };
+    static double low[MANY], high[MANY];
+    for (int m = -1; m <= 2; m++) {
+        for (int i = 0; i < MANY; i++) high[i] = (low[i] = normal_quantile((i + 0.5) / MANY)) + m;
+        ASSERT_OK(rheo_auroc(low, MANY, high, MANY, &a, &err));
+        cr_assert(fabs(a - erfc(-m / 2.0) / 2) < 1.0 / MANY, "mu %d: %g, expected %g", m, a, erfc(-m / 2.0) / 2);
+    }
+    ASSERT_FAILS(rheo_auroc(low, 0, high, 1, &a, &err), RHEO_EINVAL, "auroc: 0 and 1 scores");
+    low[7] = NAN;
+    ASSERT_FAILS(rheo_auroc(low, 10, high, 1, &a, &err), RHEO_ENONFINITE, "not a number");
+}
+
 Test(codes, refusals)
 {
     scratch s;

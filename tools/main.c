@@ -10,6 +10,7 @@ static const tool_command commands[] = {
     { "train", "train a model, or go on with a run", tool_train },
     { "eval", "measure how well a model describes data", tool_eval },
     { "sample", "draw samples from a model", tool_sample },
+    { "score", "give the likelihood of each image under a flow", tool_score },
     { "encode", "write the codes (whitened latents) of images under a flow", tool_encode },
     { "decode", "turn codes back into images", tool_decode },
     { "inpaint", "complete an image by a score model", tool_inpaint },

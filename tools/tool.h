@@ -159,6 +159,7 @@ int tool_inpaint(int argc, char **argv);
 int tool_interpolate(int argc, char **argv);
 int tool_quality(int argc, char **argv);
 int tool_sample(int argc, char **argv);
+int tool_score(int argc, char **argv);
 int tool_toy(int argc, char **argv);
 int tool_train(int argc, char **argv);
 int tool_tune(int argc, char **argv);

@@ -304,6 +304,13 @@ typedef struct rheo_evaluation {
 /* Mean loss of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's. */
 rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *options, rheo_evaluation *out, rheo_error *err);
 
+/* Area under the ROC curve of a score that is to be higher for one set than for another: the chance that it is, of one of each, equal
+ * ones counting half. By ranks (Mann and Whitney 1947). With -log p as the score: how well likelihood tells other data apart.
+ *   low      in   [n_low]
+ *   high     in   [n_high]
+ * Errors: RHEO_EINVAL for a set without scores; RHEO_ENONFINITE for NaN. */
+rheo_status rheo_auroc(const double *low, uint32_t n_low, const double *high, uint32_t n_high, double *out, rheo_error *err);
+
 /* ---- quality of samples --------------------------------------------------------------------------------
  *
  * Measures that need no downloaded network. Features are the first 64 principal components of the training images. */

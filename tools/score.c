@@ -1,0 +1,138 @@
+/* rheo score: the likelihood of each image under a flow, and how well it tells other images apart. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+/* The scores of one data set. */
+typedef struct scores {
+    const char *data;
+    uint32_t n;
+    double *nats;            /* [n], -log p(x) */
+    double mean, error;      /* of them, nats; NAN of one alone */
+} scores;
+
+static rheo_status score(rheo_checkpoint *c, const char *name, const char *split, uint32_t limit, uint64_t seed, scores *s, rheo_error *err)
+{
+    rheo_data data = { .x = NULL };
+    double squares = 0;
+    rheo_status st = rheo_checkpoint_data(c, name, split, 0, limit, &data, err);
+    if (st) return st;
+    s->data = name;
+    s->n = data.n;
+    s->nats = malloc(data.n * sizeof *s->nats);
+    st = s->nats ? rheo_log_prob(c, data.x, data.n, seed, s->nats, err) : (err->status = RHEO_ENOMEM);
+    for (uint32_t i = 0; i < s->n && !st; ++i) s->mean += (s->nats[i] = -s->nats[i]) / s->n;
+    for (uint32_t i = 0; i < s->n && !st; ++i) squares += (s->nats[i] - s->mean) * (s->nats[i] - s->mean);
+    s->error = s->n > 1 ? sqrt(squares / (s->n - 1) / s->n) : NAN;
+    rheo_data_free(&data);
+    return st;
+}
+
+/* Bits a dimension of so many nats; 0 for vectors, which have none. */
+static double bits(const rheo_checkpoint_facts *f) { return f->vectors ? 0 : 1 / ((double)f->h * f->w * f->c * log(2)); }
+
+static rheo_status write_table(const char *path, const scores *sets, int count, const rheo_checkpoint_facts *f, rheo_error *err)
+{
+    FILE *to = fopen(path, "w");
+    if (to) fprintf(to, "set,index,log_p%s\n", f->vectors ? "" : ",bits_per_dim");
+    for (int k = 0; k < count && to; ++k)
+        for (uint32_t i = 0; i < sets[k].n; ++i) {
+            fprintf(to, "%s,%u,%.9g", k ? "against" : "data", i, -sets[k].nats[i]);
+            if (!f->vectors) fprintf(to, ",%.9g", sets[k].nats[i] * bits(f));
+            fputc('\n', to);
+        }
+    const bool failed = !to || ferror(to);
+    if ((to && fclose(to)) || failed) {
+        snprintf(err->text, sizeof err->text, "%.400s: cannot be written: %s", path, strerror(errno));
+        err->status = RHEO_EFILE;
+    }
+    return err->status;
+}
+
+/* ---- what is printed ---------------------------------------------------------------------------------------------- */
+
+static bool add_set(cJSON *o, const scores *s, const char *split, const rheo_checkpoint_facts *f)
+{
+    return cJSON_AddStringToObject(o, "data", s->data) && cJSON_AddStringToObject(o, "split", split) &&
+           cJSON_AddNumberToObject(o, "images", s->n) && cJSON_AddNumberToObject(o, "nats", s->mean) &&
+           cJSON_AddNumberToObject(o, "nats_standard_error", s->error) &&
+           cJSON_AddNumberToObject(o, "bits_per_dim", f->vectors ? NAN : s->mean * bits(f)) &&
+           cJSON_AddNumberToObject(o, "standard_error", f->vectors ? NAN : s->error * bits(f));
+}
+
+static int print_json(const scores *sets, int count, const char *split, const rheo_checkpoint_facts *f, double auroc)
+{
+    cJSON *o = cJSON_CreateObject();
+    bool ok = o && add_set(o, &sets[0], split, f);
+    if (count > 1) {
+        cJSON *against = cJSON_AddObjectToObject(o, "against");
+        ok = ok && against && add_set(against, &sets[1], split, f) && cJSON_AddNumberToObject(o, "auroc", auroc);
+    }
+    return tool_print_json("score", o, ok);
+}
+
+static void print_text(const scores *sets, int count, const char *split, const rheo_checkpoint_facts *f, double auroc)
+{
+    for (int k = 0; k < count; ++k) {
+        const scores *s = &sets[k];
+        printf("%-18s %.100s, %s, %u %s\n", k ? "against" : "data", s->data, split, s->n, f->vectors ? "vectors" : "images");
+        printf("  mean log p(x)    %.3f +- %.3f nats\n", -s->mean, s->error);
+        if (!f->vectors) printf("  bits/dim         %.4f +- %.4f\n", s->mean * bits(f), s->error * bits(f));
+    }
+    if (count > 1)
+        printf("AUROC              %.4f\n"
+               "                   the chance that one of the other data is less likely than one of these; 1/2: no telling\n",
+               auroc);
+}
+
+int tool_score(int argc, char **argv)
+{
+    const char *device = NULL, *weights = "ema", *name = NULL, *split = "test", *against = NULL, *out = NULL;
+    long long limit = 0, seed = 0;
+    bool json = false;
+    const tool_option options[] = {
+        { "data", TOOL_TEXT, &name, "D", "the images; what the model was trained on unless given", 0, 0 },
+        { "split", TOOL_TEXT, &split, "S", "train, valid or test (the default)", 0, 0 },
+        { "limit", TOOL_INT, &limit, "N", "at most so many images", 1, 4e9 },
+        { "against", TOOL_TEXT, &against, "D2", "other images, same split and limit: how well likelihood tells them apart (AUROC)", 0, 0 },
+        { "out", TOOL_TEXT, &out, "FILE", "the scores, CSV: set, index, log p(x) in nats, bits/dim", 0, 0 },
+        { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
+        { "seed", TOOL_INT, &seed, "S", "of the dequantisation; 0", 0, 9e18 },
+        { "weights", TOOL_TEXT, &weights, "W", "ema (averaged, the default) or raw", 0, 0 },
+        { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
+        { 0 },
+    };
+    const tool_usage usage = {
+        .command = "score", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
+        .summary = "The log-likelihood of each image under a flow, the dequantisation's constant included. Likelihood alone is a poor sign of "
+                   "what a model was not trained on: flows give simpler images of other kinds more of it than their own (Nalisnick et al. "
+                   "2019), which shows as an AUROC below 1/2.\v"
+                   "Example: rheo score runs/demo --limit 1000 --against other-images --out scores.csv",
+    };
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = NULL;
+    rheo_checkpoint_facts f = { .model = NULL };
+    scores sets[2] = { { .nats = NULL }, { .nats = NULL } };
+    double auroc = NAN;
+    int code = TOOL_OK;
+    if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    if (out && !tool_can_write("score", out, &code)) return code;
+    const int count = against ? 2 : 1;
+    rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
+    if (!st) rheo_checkpoint_facts_of(c, &f);
+    if (!st) st = score(c, name ? name : f.data, split, (uint32_t)limit, (uint64_t)seed, &sets[0], &err);
+    if (!st && against) st = score(c, against, split, (uint32_t)limit, (uint64_t)seed, &sets[1], &err);
+    if (!st && against) st = rheo_auroc(sets[0].nats, sets[0].n, sets[1].nats, sets[1].n, &auroc, &err);
+    if (!st && out) st = write_table(out, sets, count, &f, &err);
+    if (st) code = tool_failed("score", &err);
+    else if (json) code = print_json(sets, count, split, &f, auroc);
+    else print_text(sets, count, split, &f, auroc);
+    free(sets[0].nats);
+    free(sets[1].nats);
+    rheo_checkpoint_close(c);
+    return code;
+}
