@@ -1,4 +1,4 @@
-/* Codes of a flow through the public calls: there and back, and what is done with them (flows 2.5, 9.4; 11: T-I2). */
+/* Codes of a flow through the public calls: there and back, and what is done with them (flows 2.5, 9.4; 11: T-I2 to T-I4). */
 #include <math.h>
 
 #include "runs.h"
@@ -102,6 +102,43 @@ Test(codes, interpolation_ends_at_the_images)
         expect_within_a_level(out, data.x, DIMS, "first");
         expect_within_a_level(out + (STEPS - 1) * DIMS, (unsigned char *)data.x + DIMS, DIMS, "last");
         rheo_data_free(&data);
+        rheo_checkpoint_close(c);
+        clean(&s);
+    }
+}
+
+/* T-I4: half of the images are brighter; their direction brightens others, and its read-out <code, d> tells the halves apart. */
+Test(codes, an_attribute_has_a_direction)
+{
+    enum { MANY = 128 };
+    const double strength[] = { 0, 1, -1 };
+    for (int k = 0; k < device_count(); k++) {
+        scratch s;
+        rheo_error err = RHEO_ERROR_INIT;
+        rheo_checkpoint *c = open_model(&s, k, true, TINY, 3);
+        unsigned char x[MANY * DIMS], has[MANY], out[3 * DIMS];
+        float codes[MANY * DIMS], direction[DIMS], moved[3 * DIMS];
+        double mean[3] = { 0 }, read[2][MANY / 2];
+        for (int i = 0; i < MANY; i++) has[i] = i % 2;
+        for (int i = 0; i < MANY * DIMS; i++) x[i] = (unsigned char)(100 + i * 2654435761u % 30 + 20 * has[i / DIMS]);
+        ASSERT_OK(rheo_encode(c, x, MANY, 0, codes, &err));
+        ASSERT_OK(rheo_codes_direction(codes, MANY, DIMS, has, direction, &err));
+        for (int i = 0; i < MANY; i++) {
+            read[i % 2][i / 2] = 0;
+            for (int e = 0; e < DIMS; e++) read[i % 2][i / 2] += (double)codes[i * DIMS + e] * direction[e];
+        }
+        double auroc = 0;
+        ASSERT_OK(rheo_auroc(read[0], MANY / 2, read[1], MANY / 2, &auroc, &err));
+        cr_assert(auroc > 0.95, "%g", auroc);
+        rheo_codes_edit(codes, direction, DIMS, 3, strength, moved);
+        cr_assert(!memcmp(moved, codes, DIMS * sizeof *codes), "strength 0 is the code itself");
+        ASSERT_OK(rheo_decode(c, moved, 3, out, &err));
+        expect_within_a_level(out, x, DIMS, "strength 0");
+        for (int i = 0; i < 3 * DIMS; i++) mean[i / DIMS] += (double)out[i] / DIMS;
+        /* 1.6 times 20 levels each way, were the model linear. */
+        cr_assert(mean[1] > mean[0] + 16 && mean[2] < mean[0] - 16, "%g, %g, %g", mean[2], mean[0], mean[1]);
+        memset(has, 1, sizeof has);
+        ASSERT_FAILS(rheo_codes_direction(codes, MANY, DIMS, has, direction, &err), RHEO_EINVAL, "direction: 128 of 128 have the attribute");
         rheo_checkpoint_close(c);
         clean(&s);
     }

@@ -13,6 +13,7 @@ static const tool_command commands[] = {
     { "score", "give the likelihood of each image under a flow", tool_score },
     { "encode", "write the codes (whitened latents) of images under a flow", tool_encode },
     { "decode", "turn codes back into images", tool_decode },
+    { "edit", "move images along an attribute under a flow", tool_edit },
     { "inpaint", "complete an image by a score model", tool_inpaint },
     { "interpolate", "turn one image into another", tool_interpolate },
     { "tune", "measure which variants are fastest for a model on a device", tool_tune },

@@ -139,6 +139,9 @@ void tool_langevin_end(void);
 rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, const rheo_checkpoint_facts *f, uint32_t columns,
                                const char *about, rheo_error *err);
 
+/* "0,.5,1", or "-1:1:7" for 7 from -1 to 1 at even distances: how many, `most` at most; 0: it is neither. */
+int tool_numbers(const char *text, double *out, int most);
+
 /* The one of n names nearest to what was typed, or NULL where none is near; stride is the distance of the names. */
 const char *tool_nearest(const char *typed, const char *const *names, size_t n, size_t stride);
 
@@ -152,6 +155,7 @@ const char *tool_bytes(uint64_t bytes, char text[16]);
 
 int tool_decode(int argc, char **argv);
 int tool_devices(int argc, char **argv);
+int tool_edit(int argc, char **argv);
 int tool_encode(int argc, char **argv);
 int tool_eval(int argc, char **argv);
 int tool_info(int argc, char **argv);

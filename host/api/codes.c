@@ -39,6 +39,27 @@ void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint3
     }
 }
 
+rheo_status rheo_codes_direction(const float *codes, uint32_t n, uint32_t dims, const unsigned char *has, float *out, rheo_error *err)
+{
+    uint32_t have = 0;
+    for (uint32_t k = 0; k < n; k++) have += has[k] != 0;
+    if (!have || have == n)
+        return rheo_fail(err, RHEO_EINVAL, "direction: %u of %u have the attribute, expected some that have it and some that have not", have, n);
+    double *sum = calloc(dims, sizeof *sum);
+    if (!sum) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (size_t k = 0; k < n; k++)
+        for (uint32_t i = 0; i < dims; i++) sum[i] += (double)codes[k * dims + i] / (has[k] ? (double)have : -(double)(n - have));
+    for (uint32_t i = 0; i < dims; i++) out[i] = (float)(1.6 * sum[i]);
+    free(sum);
+    return RHEO_OK;
+}
+
+void rheo_codes_edit(const float *code, const float *direction, uint32_t dims, uint32_t count, const double *strength, float *out)
+{
+    for (uint32_t k = 0; k < count; k++)
+        for (uint32_t i = 0; i < dims; i++) out[(size_t)k * dims + i] = (float)(code[i] + strength[k] * direction[i]);
+}
+
 /* ---- data and files ---------------------------------------------------------------------------------------------- */
 
 /* The rows taken out of the split: a copy each. */

@@ -188,6 +188,18 @@ rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void
  *   out      out  [count, dims], count 2 at least; its first and last row are `from` and `to` */
 void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint32_t count, float *out);
 
+/* The direction of an attribute: 1.6 (mean code of those that have it - mean code of those that have not). Kingma and Dhariwal 2018,
+ * whose published demonstration has the factor. The more codes the better, thousands of each.
+ *   codes    in   [n, dims]
+ *   has      in   [n], not 0: has it
+ *   out      out  [dims]
+ * Errors: RHEO_EINVAL where all have it or none. */
+rheo_status rheo_codes_direction(const float *codes, uint32_t n, uint32_t dims, const unsigned char *has, float *out, rheo_error *err);
+
+/* A code moved along a direction: out[k] = code + strength[k] direction, with strengths from -1 to 1 usually.
+ *   out      out  [count, dims] */
+void rheo_codes_edit(const float *code, const float *direction, uint32_t dims, uint32_t count, const double *strength, float *out);
+
 /* Codes as an .npy file [n, D], written whole or not at all, and read from one; the caller frees *codes with rheo_free. Errors:
  * RHEO_EFILE; RHEO_EFORMAT where rows are not of `dims` finite numbers. */
 rheo_status rheo_codes_write(const char *path, const float *codes, uint32_t n, uint32_t dims, rheo_error *err);
