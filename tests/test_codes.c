@@ -259,8 +259,8 @@ Test(codes, refusals)
     o.model_config = "{\"width\": 4}";
     ASSERT_OK(rheo_train(&o, &err));
     ASSERT_OK(rheo_checkpoint_open(run, "host", NULL, &chains, &err));
-    ASSERT_FAILS(rheo_encode(chains, codes, 1, 0, codes, &err), RHEO_EINVAL, "encode: found a model of kind ncsn, expected a flow");
-    ASSERT_FAILS(rheo_decode(chains, codes, 1, x, &err), RHEO_EINVAL, "decode: found a model of kind ncsn, expected a flow");
+    ASSERT_FAILS(rheo_encode(chains, codes, 1, 0, codes, &err), RHEO_EINVAL, "found a model of kind ncsn, expected a flow");
+    ASSERT_FAILS(rheo_decode(chains, codes, 1, x, &err), RHEO_EINVAL, "found a model of kind ncsn, expected a flow");
     rheo_checkpoint_close(chains);
     rheo_checkpoint_close(c);
     clean(&s);
