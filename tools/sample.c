@@ -1,66 +1,99 @@
 /* rheo sample: pictures (or points) drawn from a model. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tool.h"
 
+enum { MOST = 100 };
+
 typedef struct asked {
     const char *out;
-    double temperature;
+    double temperature[MOST];           /* of flows; a row each where there are several */
+    int temperatures;
     long long columns;
     rheo_langevin_options chain;        /* n and seed are for flows too */
 } asked;
 
-/* Floats, 0 to 1 for images, and bytes of them. */
-static rheo_status draw(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, float *x, uint8_t *bytes, rheo_error *err)
-{
-    const size_t count = (size_t)a->chain.n * f->h * f->w * f->c;
-    if (!f->score) {
-        const rheo_status st = rheo_sample(c, a->chain.n, a->temperature, a->chain.seed, f->vectors ? (void *)x : bytes, err);
-        for (size_t k = 0; k < count && !st && !f->vectors; ++k) x[k] = (float)bytes[k] / 255;
-        return st;
-    }
-    tool_langevin_start(&a->chain);
-    const rheo_status st = rheo_sample_langevin(c, &a->chain, x, err);
-    tool_langevin_end();
-    if (!st && !f->vectors) rheo_to_bytes(x, count, bytes);
-    return st;
-}
-
-static rheo_status sample(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+static rheo_status of_score(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
 {
     const uint32_t n = a->chain.n;
     const size_t count = (size_t)n * f->h * f->w * f->c;
-    const unsigned long long step = f->step, seed = a->chain.seed;
     char about[160];
     float *x = malloc(count * sizeof *x);
     uint8_t *bytes = malloc(count);
-    rheo_status st = x && bytes ? draw(c, a, f, x, bytes, err) : (err->status = RHEO_ENOMEM);
-    if (f->score) snprintf(about, sizeof about, "%s trained on %.60s, step %llu, Langevin dynamics, seed %llu", f->model, f->data, step, seed);
-    else snprintf(about, sizeof about, "%s trained on %.60s, step %llu, temperature %g, seed %llu", f->model, f->data, step, a->temperature, seed);
-    if (!st && tool_ends_in(a->out, ".npy")) st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
-    else if (!st && f->vectors) st = tool_write_samples(a->out, x, n, f, 0, NULL, err);
-    else if (!st) st = rheo_grid_write(a->out, bytes, n, f->h, f->w, f->c, (uint32_t)a->columns, about, err);
+    rheo_status st = x && bytes ? RHEO_OK : (err->status = RHEO_ENOMEM);
+    tool_langevin_start(&a->chain);
+    if (!st) st = rheo_sample_langevin(c, &a->chain, x, err);
+    tool_langevin_end();
+    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, Langevin dynamics, seed %llu", f->model, f->data, (unsigned long long)f->step,
+             (unsigned long long)a->chain.seed);
+    if (!st && f->vectors) {
+        st = tool_write_samples(a->out, x, n, f, 0, NULL, err);
+    } else if (!st && tool_ends_in(a->out, ".npy")) {
+        st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
+    } else if (!st) {
+        rheo_to_bytes(x, count, bytes);
+        st = tool_write_samples(a->out, bytes, n, f, (uint32_t)a->columns, about, err);
+    }
     free(x);
     free(bytes);
     return st;
 }
 
-static const char *const of_flows[] = { "temperature", NULL };
+/* The same latents at every temperature: sample i is a function of the seed and i. */
+static rheo_status of_flow(rheo_checkpoint *c, const asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+{
+    const uint32_t n = a->chain.n, rows = (uint32_t)a->temperatures;
+    const size_t row = (size_t)n * f->h * f->w * f->c * (f->vectors ? sizeof(float) : 1);
+    char list[20 * MOST] = "", about[sizeof list + 200];
+    char *x = malloc(rows * row);
+    rheo_status st = x ? RHEO_OK : (err->status = RHEO_ENOMEM);
+    for (uint32_t k = 0; k < rows; ++k) {
+        const size_t end = strlen(list);
+        snprintf(list + end, sizeof list - end, "%s%g", k ? ", " : "", a->temperature[k]);
+        if (!st) st = rheo_sample(c, n, a->temperature[k], a->chain.seed, x + k * row, err);
+    }
+    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, %s %s, seed %llu", f->model, f->data, (unsigned long long)f->step,
+             rows > 1 ? "rows of temperature" : "temperature", list, (unsigned long long)a->chain.seed);
+    if (!st) st = tool_write_samples(a->out, x, n * rows, f, rows > 1 ? n : (uint32_t)a->columns, about, err);
+    free(x);
+    return st;
+}
+
+/* The temperatures asked for into a; false: they were not understood, and *code is set. */
+static bool read_temperatures(const char *list, bool one, asked *a, int *code)
+{
+    if (!list) return true;
+    a->temperatures = tool_numbers(list, a->temperature, MOST);
+    for (int k = 0; k < a->temperatures; ++k)
+        if (!(a->temperature[k] >= 0 && a->temperature[k] <= 100)) a->temperatures = 0;
+    if (one)
+        *code = tool_misused("sample", "--temperature is one, --temperatures a list: expected one of them");
+    else if (a->columns)
+        *code = tool_misused("sample", "--temperatures makes a row of each: no --columns");
+    else if (!a->temperatures)
+        *code = tool_misused("sample", "--temperatures: found \"%.100s\", expected numbers from 0 to 100 with commas between, or first:last:count, "
+                             "%d at most", list, MOST);
+    return *code == TOOL_OK;
+}
+
+static const char *const of_flows[] = { "temperature", "temperatures", NULL }, *const temperature[] = { "temperature", NULL };
 static const char *const of_chains[] = { "steps", "epsilon", "step-convention", "denoise", "data-init", "method", "snapshots", NULL };
 
 int tool_sample(int argc, char **argv)
 {
-    asked a = { .temperature = 0.8 };
-    const char *device = NULL, *weights = "ema";
-    long long n = 64, seed = 0, steps = 0;
+    asked a = { .temperature = { 0.8 }, .temperatures = 1 };
+    const char *device = NULL, *weights = "ema", *list = NULL;
+    long long n = 0, seed = 0, steps = 0;
     bool data_init = false;
     uint64_t given = 0;
     rheo_langevin_defaults(&a.chain);
     const tool_option options[] = {
         { "out", TOOL_TEXT, &a.out, "FILE", "the picture, PNG, or floats from 0 to 1, .npy; for vectors a table, CSV", 0, 0 },
-        { "n", TOOL_INT, &n, "N", "so many samples; 64", 1, 1e6 },
-        { "temperature", TOOL_NUMBER, &a.temperature, "T", "scale of a flow's latents; 0.8", 0, 100 },
+        { "n", TOOL_INT, &n, "N", "so many samples; 64, of --temperatures 8 each", 1, 1e6 },
+        { "temperature", TOOL_NUMBER, &a.temperature[0], "T", "scale of a flow's latents; 0.8", 0, 100 },
+        { "temperatures", TOOL_TEXT, &list, "LIST", "several, 0,.25,.5,.7,.8,.9,1 or 0:1:5: a row each, from the same latents", 0, 0 },
         { "seed", TOOL_INT, &seed, "S", "0", 0, 9e18 },
         { "columns", TOOL_INT, &a.columns, "N", "images a row; the nearest to a square", 1, 1e6 },
         TOOL_LANGEVIN_OPTIONS(a.chain, steps),
@@ -83,17 +116,18 @@ int tool_sample(int argc, char **argv)
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("sample", a.out, &code)) return code;
+    if (!read_temperatures(list, tool_given(&usage, temperature, true) != NULL, &a, &code)) return code;
     if (a.chain.snapshots && !tool_can_write("sample", a.chain.snapshots, &code)) return code;
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("sample", &err);
     rheo_checkpoint_facts_of(c, &f);
-    a.chain.n = (uint32_t)n;
+    a.chain.n = n ? (uint32_t)n : list ? 8 : 64;
     a.chain.seed = (uint64_t)seed;
     a.chain.steps = steps;
     a.chain.data_init = data_init;
-    const char *wrong = f.score && a.temperature == 1 ? NULL : tool_given(&usage, f.score ? of_flows : of_chains, true);
+    const char *wrong = f.score && !list && a.temperature[0] == 1 ? NULL : tool_given(&usage, f.score ? of_flows : of_chains, true);
     if (wrong)
         code = tool_misused("sample", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, wrong);
-    else if (sample(c, &a, &f, &err)) code = tool_failed("sample", &err);
+    else if (f.score ? of_score(c, &a, &f, &err) : of_flow(c, &a, &f, &err)) code = tool_failed("sample", &err);
     else printf("%s\n", a.out);
     rheo_checkpoint_close(c);
     return code;
