@@ -5,15 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "score_plot.h"
 #include "tool.h"
-
-/* The scores of one data set. */
-typedef struct scores {
-    const char *data;
-    uint32_t n;
-    double *nats;            /* [n], -log p(x) */
-    double mean, error;      /* of them, nats; NAN of one alone */
-} scores;
 
 static rheo_status score(rheo_checkpoint *c, const char *name, const char *split, uint32_t limit, uint64_t seed, scores *s, rheo_error *err)
 {
@@ -51,6 +44,15 @@ static rheo_status write_table(const char *path, const scores *sets, int count, 
         err->status = RHEO_EFILE;
     }
     return err->status;
+}
+
+static rheo_status draw(const char *path, const scores *sets, int count, const rheo_checkpoint_facts *f, rheo_error *err)
+{
+    bool drawn = false;
+    const rheo_status st = score_plot(path, sets, count, f->vectors ? 1 : bits(f), f->vectors ? "-log p(x), nats" : "bits/dim", &drawn, err);
+    if (!st && !drawn)
+        fprintf(stderr, "rheo score: no picture, since gnuplot failed or is not installed; its script is %.*s.gp\n", (int)strlen(path) - 4, path);
+    return st;
 }
 
 /* ---- what is printed ---------------------------------------------------------------------------------------------- */
@@ -91,7 +93,7 @@ static void print_text(const scores *sets, int count, const char *split, const r
 
 int tool_score(int argc, char **argv)
 {
-    const char *device = NULL, *weights = "ema", *name = NULL, *split = "test", *against = NULL, *out = NULL;
+    const char *device = NULL, *weights = "ema", *name = NULL, *split = "test", *against = NULL, *out = NULL, *picture = NULL;
     long long limit = 0, seed = 0;
     bool json = false;
     const tool_option options[] = {
@@ -100,6 +102,7 @@ int tool_score(int argc, char **argv)
         { "limit", TOOL_INT, &limit, "N", "at most so many images", 1, 4e9 },
         { "against", TOOL_TEXT, &against, "D2", "other images, same split and limit: how well likelihood tells them apart (AUROC)", 0, 0 },
         { "out", TOOL_TEXT, &out, "FILE", "the scores, CSV: set, index, log p(x) in nats, bits/dim", 0, 0 },
+        { "picture", TOOL_TEXT, &picture, "FILE", "a histogram of them, PNG, drawn by gnuplot; its script stays beside it (.gp)", 0, 0 },
         { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
         { "seed", TOOL_INT, &seed, "S", "of the dequantisation; 0", 0, 9e18 },
         { "weights", TOOL_TEXT, &weights, "W", "ema (averaged, the default) or raw", 0, 0 },
@@ -121,6 +124,8 @@ int tool_score(int argc, char **argv)
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (out && !tool_can_write("score", out, &code)) return code;
+    if (picture && !tool_can_write("score", picture, &code)) return code;
+    if (picture && !tool_ends_in(picture, ".png")) return tool_misused("score", "--picture: found \"%.200s\", expected a name in .png", picture);
     const int count = against ? 2 : 1;
     rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
     if (!st) rheo_checkpoint_facts_of(c, &f);
@@ -128,6 +133,7 @@ int tool_score(int argc, char **argv)
     if (!st && against) st = score(c, against, split, (uint32_t)limit, (uint64_t)seed, &sets[1], &err);
     if (!st && against) st = rheo_auroc(sets[0].nats, sets[0].n, sets[1].nats, sets[1].n, &auroc, &err);
     if (!st && out) st = write_table(out, sets, count, &f, &err);
+    if (!st && picture) st = draw(picture, sets, count, &f, &err);
     if (st) code = tool_failed("score", &err);
     else if (json) code = print_json(sets, count, split, &f, auroc);
     else print_text(sets, count, split, &f, auroc);
