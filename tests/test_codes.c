@@ -6,7 +6,7 @@
 enum { SIDE = 4, DIMS = SIDE * SIDE, N = 10 };
 #define TINY "{\"levels\": 2, \"depth\": 2, \"width\": 6}"
 
-/* A model of 4 x 4 images after so many steps; moons for data NULL. */
+/* A model of 4 x 4 images after so many steps, or of moons. */
 static rheo_checkpoint *open_model(scratch *s, int k, bool images, const char *config, int64_t steps)
 {
     rheo_error err = RHEO_ERROR_INIT;
@@ -63,6 +63,21 @@ Test(codes, decoded_codes_are_the_images)
             rheo_checkpoint_close(c);
             clean(&s);
         }
+}
+
+Test(codes, a_model_of_five_bits_gives_them_back)
+{
+    scratch s;
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = open_model(&s, 0, true, "{\"levels\": 2, \"depth\": 1, \"width\": 4, \"bits\": 5}", 1);
+    unsigned char x[DIMS], back[DIMS];
+    float codes[DIMS];
+    for (int k = 0; k < DIMS; k++) x[k] = (unsigned char)(17 * k);
+    ASSERT_OK(rheo_encode(c, x, 1, 0, codes, &err));
+    ASSERT_OK(rheo_decode(c, codes, 1, back, &err));
+    for (int k = 0; k < DIMS; k++) cr_assert(back[k] % 8 == 0 && abs(x[k] / 8 - back[k] / 8) <= 1, "%d and %d", x[k], back[k]);
+    rheo_checkpoint_close(c);
+    clean(&s);
 }
 
 /* Zeros are the priors' means, and the decoder is the sampler: T-I2. */

@@ -55,7 +55,7 @@ static void write_script(FILE *to, const char *picture, const scores *sets, int 
     write_bins(to, sets, count, unit, low, high > low ? (high - low) / BINS : 1);
     fprintf(to, "set encoding utf8\nset terminal pngcairo size 900,500 font 'Sans,13' noenhanced\nset output ");
     quote(to, picture);
-    fprintf(to, "\nset xlabel '%s'\nset ylabel 'share of images'\nset style fill transparent solid 0.5 noborder\n"
+    fprintf(to, "\nset xlabel '%s'\nset ylabel 'share'\nset style fill transparent solid 0.5 noborder\n"
                 "set border 3; set tics out nomirror; set yrange [0:*]; set key top right\nplot ", axis);
     for (int k = 0; k < count; k++) {
         fprintf(to, "%s$bins using 1:%d with boxes lc '%s' title ", k ? ", " : "", k + 2, colours[k % 2]);

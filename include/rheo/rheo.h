@@ -177,7 +177,7 @@ rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint
  * One dequantisation an image, drawn from (seed, i), as for its likelihood. Errors: RHEO_EINVAL for n = 0 and models without latents. */
 rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, float *codes, rheo_error *err);
 
-/* The images of codes; from rheo_encode's they are those that went in, within one grey level.
+/* The images of codes; from rheo_encode's they are those that went in, within one grey level (of the bits that the model keeps).
  *   codes    in   [n, D]
  *   out      out  [n, h, w, c] bytes; [n, c] floats for vectors
  * Zeros give what rheo_sample does at temperature 0. Errors as rheo_encode's. */
