@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "toy_plot.h"
+#include "gnuplot.h"
 
 enum { BINS = 60 };
 
@@ -16,12 +16,11 @@ static rheo_status fail(rheo_error *err, rheo_status st, const char *path, const
     return err->status = st;
 }
 
-/* 'text', as gnuplot writes a quote in quotes. */
 static void quote(FILE *to, const char *text)
 {
-    fputc('\'', to);
-    for (const char *c = text; *c; c++) fputs(*c == '\'' ? "''" : (const char[]){ *c, 0 }, to);
-    fputc('\'', to);
+    char *quoted = gnuplot_quoted("", text);
+    fputs(quoted ? quoted : "''", to);
+    free(quoted);
 }
 
 /* Middle of each bin, and the share of each set in it. */
@@ -80,6 +79,6 @@ rheo_status score_plot(const char *path, const scores *sets, int count, double u
     write_script(to, name, sets, count, unit, axis);
     const bool bad = ferror(to);
     if (fclose(to) || bad) return fail(err, RHEO_EFILE, script, "cannot be written");
-    *drawn = toy_draw(folder, beside) == TOY_DRAWN;
+    *drawn = gnuplot_draw(folder, beside) == GNUPLOT_DREW;
     return RHEO_OK;
 }
