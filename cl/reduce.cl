@@ -133,6 +133,26 @@ __kernel void reduce_columns(const __global float *x, int x_at, __global float *
     }
 }
 
+// y[b, c] = sum of (x[r, c] + shift[c])^2 over rows r of block b: runs of 32 rows, then over the runs. An item is a vector of a block.
+__kernel void square_sums(const __global float *x, const __global float *shift, __global float *y, int rows, int c, int block)
+{
+    const int vectors = (c + VEC - 1) / VEC;
+    FOR_ITEMS(i, (rows + block - 1) / block * vectors) {
+        const int b = i / vectors, at = (i - b * vectors) * VEC, last = min((b + 1) * block, rows);
+        const floatv by = load_upto(shift + at, c - at, 0.0f);
+        floatv total = 0.0f;
+        for (int r = b * block; r < last; r += 32) {
+            floatv run = 0.0f;
+            for (int k = r; k < min(r + 32, last); ++k) {
+                const floatv v = load_upto(x + k * c + at, c - at, 0.0f) + by;
+                run = RHEO_FMA(v, v, run);
+            }
+            total += run;
+        }
+        store_upto(total, y + b * c + at, c - at);
+    }
+}
+
 // mask = 1 at the first element that equals its maximum m over `axes` (bit 0: n ... bit 3: c), else 0. An item is an element of m.
 __kernel void max_mask(const __global float *x, const __global float *m, __global float *mask, int items, int n, int h, int w, int c,
                        int axes)

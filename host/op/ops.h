@@ -64,6 +64,8 @@ V_ rheo_max(G_ *g, V_ x, int axes);                     /* gradient to the (firs
 V_ rheo_mean(G_ *g, V_ x, int axes);                    /* sum and affine */
 V_ rheo_broadcast(G_ *g, V_ x, rheo_shape shape);
 V_ rheo_sum_to(G_ *g, V_ x, rheo_shape shape);          /* sums the axes in which shape is 1: broadcast's transpose */
+V_ rheo_square_sums(G_ *g, V_ x, V_ shift);             /* of (x + shift)^2, shift [1,1,1,C], over blocks of positions: [blocks,1,1,C], no
+                                                         * gradient (square_sums.c) */
 V_ rheo_softmax(G_ *g, V_ x);                           /* over C */
 V_ rheo_logsumexp(G_ *g, V_ x);                         /* over C, max subtracted; [N,H,W,1] */
 

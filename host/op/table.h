@@ -19,7 +19,7 @@
     X(triangle) X(diagonal) X(diagonal_matrix) X(solve_triangular) X(gaussian_logp)                               \
     X(instance_norm) X(instance_norm_backward) X(resize) X(resize_transpose) X(select) X(langevin)                 \
     X(mean_pool2) X(mean_pool2_transpose) X(avg_pool5) X(max_pool5) X(max_pool5_scatter) X(max_pool5_pick)         \
-    X(uniform) X(uniform16) X(normal) X(rademacher) X(random_index) X(adam) X(ema) X(norm2)
+    X(uniform) X(uniform16) X(normal) X(rademacher) X(random_index) X(adam) X(ema) X(norm2) X(square_sums)
 
 #define RHEO_OP_DECLARE(name) extern const rheo_op rheo_op_##name;
 RHEO_OPS(RHEO_OP_DECLARE)
