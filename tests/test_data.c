@@ -236,6 +236,57 @@ Test(dataset, folder_of_idx)
     scratch_remove(&s);
 }
 
+/* Record k of file f holds label (f + k) % 10 and planes that begin with (f, k, R), .. */
+static void put_cifar(scratch *s, const char *name, int f, int records, int extra)
+{
+    static uint8_t file[8 * 3073];
+    for (int k = 0; k < records; k++) {
+        uint8_t *at = file + 3073 * k;
+        at[0] = (uint8_t)((f + k) % 10);
+        for (int p = 0; p < 3072; p++) at[1 + p] = (uint8_t)(p / 1024 * 80 + p % 1024 % 13 + 7 * f + k);
+    }
+    scratch_put(s, name, file, (size_t)(records * 3073 + extra));
+}
+
+Test(dataset, cifar_10)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_dataset *d;
+    char name[24];
+    put_cifar(&s, "data_batch_1.bin", 1, 4, 0);
+    ASSERT_FAILS(rheo_dataset_open(s.folder, TRAIN, &d, &err), RHEO_EFILE, "data_batch_2.bin: cannot be opened");
+    for (int f = 2; f <= 5; f++) {
+        snprintf(name, sizeof name, "data_batch_%d.bin", f);
+        put_cifar(&s, name, f, 4, 0);
+    }
+    put_cifar(&s, "test_batch.bin", 9, 3, 0);
+    err = (rheo_error)RHEO_ERROR_INIT;
+    ASSERT_OK(rheo_dataset_open(s.folder, TRAIN | VALID | TEST, &d, &err));
+    cr_assert(d->h == 32 && d->w == 32 && d->c == 3);
+    cr_assert(d->split[RHEO_SPLIT_TRAIN].count == 18 && d->split[RHEO_SPLIT_VALID].count == 2);
+    const rheo_rows *test = &d->split[RHEO_SPLIT_TEST];
+    cr_assert_eq(test->count, 3);
+    for (int k = 0; k < 3; k++) {
+        cr_assert_eq(test->labels[k], (9 + k) % 10);
+        for (int p = 0; p < 1024; p++)
+            for (int c = 0; c < 3; c++) cr_assert_eq(test->images[(k * 1024 + p) * 3 + c], c * 80 + p % 13 + 63 + k);
+    }
+    rheo_dataset_close(d);
+
+    put_cifar(&s, "test_batch.bin", 9, 3, -1);
+    ASSERT_FAILS(rheo_dataset_open(s.folder, TEST, &d, &err), RHEO_EFORMAT,
+                 "test_batch.bin: found 9218 bytes, expected a multiple of 3073");
+    put_cifar(&s, "test_batch.bin", 9, 0, 0);
+    ASSERT_FAILS(rheo_dataset_open(s.folder, TEST, &d, &err), RHEO_EFORMAT, "the file is empty");
+    static uint8_t wrong[2 * 3073];
+    wrong[3073] = 10;
+    scratch_put(&s, "test_batch.bin", wrong, sizeof wrong);
+    ASSERT_FAILS(rheo_dataset_open(s.folder, TEST, &d, &err), RHEO_EFORMAT,
+                 "test_batch.bin: label of record 1 at byte 3073: found 10, expected 0 to 9");
+    scratch_remove(&s);
+}
+
 Test(dataset, unknown_names)
 {
     rheo_error err;
@@ -244,7 +295,7 @@ Test(dataset, unknown_names)
     ASSERT_FAILS(rheo_dataset_open("moons", TRAIN, &d, &err), RHEO_EINVAL, "did you mean toy:moons?");
     ASSERT_FAILS(rheo_dataset_open("fashon-mnist", TRAIN, &d, &err), RHEO_EINVAL, "did you mean fashion-mnist?");
     ASSERT_FAILS(rheo_dataset_open("/no/such/folder", TRAIN, &d, &err), RHEO_EINVAL, "'/no/such/folder'. Known: fashion-mnist, toy:moons,");
-    cr_assert(strstr(err.text, "toy:parabola, or a folder of IDX files"), "%s", err.text);
+    cr_assert(strstr(err.text, "toy:parabola, or a folder of IDX or CIFAR-10 files"), "%s", err.text);
 }
 
 /* CRC-32 of a decompressed file, put together again from its parts. */

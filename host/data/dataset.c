@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/philox.h"
-#include "data/idx.h"
+#include "data/format.h"
 #include "data/toy.h"
 
 /* Splits and toys are part of what a data set is, so their seeds are constants and not the run's. */
@@ -22,6 +22,10 @@ static const struct { const char *name, *folder, *package; } known_folder[] = {
     { "fashion-mnist", "/usr/share/datasets/fashion-mnist", "dataset-fashion-mnist" },
 };
 enum { KNOWN_FOLDERS = sizeof known_folder / sizeof *known_folder };
+
+/* Tried in this order: add a format here. */
+static const rheo_format *const formats[] = { &rheo_format_idx, &rheo_format_cifar };
+enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* Points of each split of a toy, and the index of its first. */
 static const struct { uint32_t first, count; } toy_part[RHEO_SPLITS] = { { 0, 200000 }, { 1u << 30, 5000 }, { 1u << 31, 50000 } };
@@ -98,31 +102,41 @@ static void fingerprint_images(rheo_rows *rows, size_t row_bytes)
     rows->fingerprint = (uint32_t)crc;
 }
 
-/* Of the part that is read first. */
-static rheo_status read_sizes(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
+static const rheo_format *find_format(const char *folder, rheo_error *err)
 {
-    const char *part = splits & ~(1u << RHEO_SPLIT_TEST) ? "train" : "t10k";
-    data->kind = RHEO_DATA_IMAGES;
-    data->c = 1;
-    return rheo_idx_part_sizes(folder, part, &data->h, &data->w, err);
+    for (int k = 0; k < FORMATS; k++)
+        if (formats[k]->probe(folder)) return formats[k];
+    rheo_fail(err, RHEO_EFILE, "%s: holds no train-images-idx3-ubyte[.gz] (IDX) and no data_batch_1.bin (CIFAR-10)", folder);
+    return NULL;
 }
 
-static rheo_status load_folder(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
+/* Of the part that is read first. */
+static rheo_status read_shape(rheo_dataset *data, const rheo_format *format, const char *folder, unsigned splits, rheo_error *err)
+{
+    rheo_image_shape shape = { 0, 0, 0 };
+    const rheo_status st = format->shape(folder, splits == 1u << RHEO_SPLIT_TEST, &shape, err);
+    data->kind = RHEO_DATA_IMAGES;
+    data->h = shape.h, data->w = shape.w, data->c = shape.c;
+    return st;
+}
+
+static rheo_status load_folder(rheo_dataset *data, const rheo_format *format, const char *folder, unsigned splits, rheo_error *err)
 {
     rheo_rows *train = &data->split[RHEO_SPLIT_TRAIN], *valid = &data->split[RHEO_SPLIT_VALID], *test = &data->split[RHEO_SPLIT_TEST];
     rheo_status st = RHEO_OK;
-    uint32_t h = data->h, w = data->w;
+    rheo_image_shape s = { data->h, data->w, data->c };
+    const size_t row_bytes = (size_t)s.h * s.w * s.c;
     if (splits & (1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID)) {
-        st = rheo_idx_read_part(folder, "train", train, &h, &w, err);
+        st = format->read(folder, false, train, &s, err);
         if (!st && train->count < 2) st = rheo_fail(err, RHEO_EFORMAT, "%s: found 1 training image, expected at least 2", folder);
-        if (!st) st = split_off(train, valid, (size_t)h * w, err);
+        if (!st) st = split_off(train, valid, row_bytes, err);
     }
-    if (!st && splits & 1u << RHEO_SPLIT_TEST) st = rheo_idx_read_part(folder, "t10k", test, &h, &w, err);
-    if (!st && (h != data->h || w != data->w))
-        st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training", folder, h, w, data->h,
+    if (!st && splits & 1u << RHEO_SPLIT_TEST) st = format->read(folder, true, test, &s, err);
+    if (!st && (s.h != data->h || s.w != data->w || s.c != data->c))
+        st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training", folder, s.h, s.w, data->h,
                        data->w);
     for (int k = 0; k < RHEO_SPLITS && !st; k++) {
-        if (splits >> k & 1) fingerprint_images(&data->split[k], (size_t)h * w);
+        if (splits >> k & 1) fingerprint_images(&data->split[k], row_bytes);
         else free_rows(&data->split[k]);
     }
     return st;
@@ -133,6 +147,7 @@ static rheo_status load_folder(rheo_dataset *data, const char *folder, unsigned 
 struct rheo_loading {
     pthread_t thread;
     rheo_dataset *data;
+    const rheo_format *format;
     const char *folder;      /* lives as long as the data set */
     unsigned splits;
     rheo_error err;
@@ -141,18 +156,18 @@ struct rheo_loading {
 static void *load(void *user)
 {
     struct rheo_loading *l = user;
-    l->err.status = load_folder(l->data, l->folder, l->splits, &l->err);
+    l->err.status = load_folder(l->data, l->format, l->folder, l->splits, &l->err);
     return NULL;
 }
 
-static rheo_status begin_loading(rheo_dataset *data, const char *folder, unsigned splits, rheo_error *err)
+static rheo_status begin_loading(rheo_dataset *data, const rheo_format *format, const char *folder, unsigned splits, rheo_error *err)
 {
     struct rheo_loading *l = calloc(1, sizeof *l);
     if (!l) return RHEO_ENOMEM;
-    *l = (struct rheo_loading){ .data = data, .folder = folder, .splits = splits, .err = RHEO_ERROR_INIT };
+    *l = (struct rheo_loading){ .data = data, .format = format, .folder = folder, .splits = splits, .err = RHEO_ERROR_INIT };
     if (pthread_create(&l->thread, NULL, load, l)) {
         free(l);
-        return load_folder(data, folder, splits, err);
+        return load_folder(data, format, folder, splits, err);
     }
     data->loading = l;
     return RHEO_OK;
@@ -230,7 +245,7 @@ static rheo_status fail_unknown(const char *spec, rheo_error *err)
         }
         if (n < sizeof list) n += (size_t)snprintf(list + n, sizeof list - n, "%s, ", name);
     }
-    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of IDX files", spec, *near ? near : ".", list);
+    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of IDX or CIFAR-10 files", spec, *near ? near : ".", list);
 }
 
 rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
@@ -255,8 +270,13 @@ rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset *
                        spec, folder, known_folder[k].package);
         goto done;
     }
-    st = rheo_folder_exists(folder) ? read_sizes(data, folder, splits, err) : fail_unknown(spec, err);
-    if (!st) st = begin_loading(data, folder, splits, err);
+    if (!rheo_folder_exists(folder)) {
+        st = fail_unknown(spec, err);
+        goto done;
+    }
+    const rheo_format *format = find_format(folder, err);
+    st = format ? read_shape(data, format, folder, splits, err) : RHEO_EFILE;
+    if (!st) st = begin_loading(data, format, folder, splits, err);
 done:
     if (st) {
         rheo_fail(err, st, "%s: out of memory", spec);

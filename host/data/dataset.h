@@ -25,8 +25,8 @@ typedef struct rheo_dataset {
     struct rheo_loading *loading;       /* the thread that reads the rows, until it is waited for */
 } rheo_dataset;
 
-/* Opens a data set by name ("fashion-mnist", "toy:moons") or as a folder of IDX files
- * {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], and loads the splits whose bits 1 << RHEO_SPLIT_* are set.
+/* Opens a data set by name ("fashion-mnist", "toy:moons") or as a folder: of IDX files
+ * {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], or of CIFAR-10's data_batch_{1..5}.bin and test_batch.bin; and loads the splits whose bits 1 << RHEO_SPLIT_* are set.
  * The validation split is a tenth of the training images, 5,000 at most, chosen once and for all by a fixed seed;
  * the training split is the rest, in the file's order. The test files are opened for the test split only.
  * The caller frees *out with rheo_dataset_close, which accepts NULL. */

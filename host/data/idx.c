@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/file.h"
+#include "data/format.h"
 
 #define MAX_PIXELS (64u << 20)      /* an image */
 #define DEFLATE_RATIO 1032          /* the most that deflate can expand: what a header promises beyond it is a lie */
@@ -173,3 +174,36 @@ done:
     free(labels_path);
     return st;
 }
+
+/* ---- as a format ------------------------------------------------------------------------------------------------ */
+
+static const char *part_name(bool test)
+{
+    return test ? "t10k" : "train";
+}
+
+static bool probe(const char *folder)
+{
+    bool any = false;
+    for (int k = 0; k < 2; k++) {
+        char *path = NULL;
+        (void)find_file(folder, part_name(k), "images-idx3-ubyte", &path, NULL);
+        any = any || path;
+        free(path);
+    }
+    return any;
+}
+
+static rheo_status format_shape(const char *folder, bool test, rheo_image_shape *shape, rheo_error *err)
+{
+    shape->c = 1;
+    return rheo_idx_part_sizes(folder, part_name(test), &shape->h, &shape->w, err);
+}
+
+static rheo_status format_read(const char *folder, bool test, rheo_rows *rows, rheo_image_shape *shape, rheo_error *err)
+{
+    shape->c = 1;
+    return rheo_idx_read_part(folder, part_name(test), rows, &shape->h, &shape->w, err);
+}
+
+const rheo_format rheo_format_idx = { .name = "IDX", .probe = probe, .shape = format_shape, .read = format_read };

@@ -76,7 +76,7 @@ typedef struct rheo_progress {
 
 typedef struct rheo_train_options {
     const char *model;          /* "glow", "ncsn" */
-    const char *data;           /* "fashion-mnist", "toy:moons", or a folder of IDX files */
+    const char *data;           /* "fashion-mnist", "toy:moons", or a folder of IDX or CIFAR-10 files */
     const char *run;            /* folder to be made */
     int force;                  /* a run that is there already is replaced; otherwise it is refused */
     const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults.

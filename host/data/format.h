@@ -1,0 +1,25 @@
+/* Formats of folders of images: one file a format, one row of rheo_formats each. */
+#ifndef RHEO_DATA_FORMAT_H
+#define RHEO_DATA_FORMAT_H
+
+#include <stdbool.h>
+
+#include "data/dataset.h"
+
+typedef struct rheo_image_shape {
+    uint32_t h, w, c;
+} rheo_image_shape;
+
+/* A part is the training images (validation ones among them), or with `test` the test images. */
+typedef struct rheo_format {
+    const char *name;
+    bool (*probe)(const char *folder);          /* looks like it, by names alone */
+    /* What images of a part are, from headers, before any is read. */
+    rheo_status (*shape)(const char *folder, bool test, rheo_image_shape *shape, rheo_error *err);
+    /* All rows of a part, and the shape again. The caller frees them, whatever is returned. */
+    rheo_status (*read)(const char *folder, bool test, rheo_rows *rows, rheo_image_shape *shape, rheo_error *err);
+} rheo_format;
+
+extern const rheo_format rheo_format_idx, rheo_format_cifar;
+
+#endif
