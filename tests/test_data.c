@@ -197,7 +197,7 @@ Test(dataset, folder_of_idx)
     scratch s = scratch_make();
     rheo_error err = RHEO_ERROR_INIT;
     rheo_dataset *d, *e;
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TRAIN, &d, &err), RHEO_EFILE, "holds no train-images-idx3-ubyte[.gz]");
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TRAIN, &d, &err), RHEO_EFILE, "holds no train-images-idx3-ubyte[.gz]");
     size_t n = make_idx(file, 0x803, 3, train, 0);
     scratch_put(&s, "train-images-idx3-ubyte", file, n);
     n = make_idx(file, 0x801, 1, train, 0);
@@ -206,7 +206,7 @@ Test(dataset, folder_of_idx)
     put_gz(&s, "t10k-images-idx3-ubyte.gz", file, n);
 
     err = (rheo_error)RHEO_ERROR_INIT;
-    ASSERT_OK(rheo_dataset_open(s.folder, TRAIN | VALID, &d, &err));
+    ASSERT_OK(rheo_dataset_open(s.folder, 0, TRAIN | VALID, &d, &err));
     const rheo_rows *tr = &d->split[RHEO_SPLIT_TRAIN], *va = &d->split[RHEO_SPLIT_VALID];
     cr_assert(d->kind == RHEO_DATA_IMAGES && d->h == 2 && d->w == 3 && d->c == 1 && isnan(d->entropy));
     cr_assert(tr->count == 36 && va->count == 4 && !d->split[RHEO_SPLIT_TEST].count);
@@ -220,7 +220,7 @@ Test(dataset, folder_of_idx)
     }
     for (int k = 0; k < 40; k++) cr_assert_eq(seen[k], 1, "the splits share nothing and lose nothing");
 
-    ASSERT_OK(rheo_dataset_open(s.folder, VALID | TEST, &e, &err));
+    ASSERT_OK(rheo_dataset_open(s.folder, 0, VALID | TEST, &e, &err));
     cr_assert(e->split[RHEO_SPLIT_VALID].fingerprint == va->fingerprint && va->fingerprint != tr->fingerprint);
     cr_assert(!e->split[RHEO_SPLIT_TRAIN].images && e->split[RHEO_SPLIT_TEST].count == 7 && !e->split[RHEO_SPLIT_TEST].labels);
     rheo_dataset_close(e);
@@ -229,10 +229,10 @@ Test(dataset, folder_of_idx)
 
     n = make_idx(file, 0x803, 3, wide, 0);
     put_gz(&s, "t10k-images-idx3-ubyte.gz", file, n);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TRAIN | TEST, &d, &err), RHEO_EFORMAT, "found test images of 3 x 3, expected 2 x 3");
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TRAIN | TEST, &d, &err), RHEO_EFORMAT, "found test images of 3 x 3, expected 2 x 3");
     n = make_idx(file, 0x801, 1, test, 0);
     put_gz(&s, "train-labels-idx1-ubyte.gz", file, n);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TRAIN, &d, &err), RHEO_EFORMAT, "found 7 labels, expected 40");
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TRAIN, &d, &err), RHEO_EFORMAT, "found 7 labels, expected 40");
     scratch_remove(&s);
 }
 
@@ -255,14 +255,14 @@ Test(dataset, cifar_10)
     rheo_dataset *d;
     char name[24];
     put_cifar(&s, "data_batch_1.bin", 1, 4, 0);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TRAIN, &d, &err), RHEO_EFILE, "data_batch_2.bin: cannot be opened");
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TRAIN, &d, &err), RHEO_EFILE, "data_batch_2.bin: cannot be opened");
     for (int f = 2; f <= 5; f++) {
         snprintf(name, sizeof name, "data_batch_%d.bin", f);
         put_cifar(&s, name, f, 4, 0);
     }
     put_cifar(&s, "test_batch.bin", 9, 3, 0);
     err = (rheo_error)RHEO_ERROR_INIT;
-    ASSERT_OK(rheo_dataset_open(s.folder, TRAIN | VALID | TEST, &d, &err));
+    ASSERT_OK(rheo_dataset_open(s.folder, 0, TRAIN | VALID | TEST, &d, &err));
     cr_assert(d->h == 32 && d->w == 32 && d->c == 3);
     cr_assert(d->split[RHEO_SPLIT_TRAIN].count == 18 && d->split[RHEO_SPLIT_VALID].count == 2);
     const rheo_rows *test = &d->split[RHEO_SPLIT_TEST];
@@ -275,14 +275,14 @@ Test(dataset, cifar_10)
     rheo_dataset_close(d);
 
     put_cifar(&s, "test_batch.bin", 9, 3, -1);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TEST, &d, &err), RHEO_EFORMAT,
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TEST, &d, &err), RHEO_EFORMAT,
                  "test_batch.bin: found 9218 bytes, expected a multiple of 3073");
     put_cifar(&s, "test_batch.bin", 9, 0, 0);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TEST, &d, &err), RHEO_EFORMAT, "the file is empty");
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TEST, &d, &err), RHEO_EFORMAT, "the file is empty");
     static uint8_t wrong[2 * 3073];
     wrong[3073] = 10;
     scratch_put(&s, "test_batch.bin", wrong, sizeof wrong);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, TEST, &d, &err), RHEO_EFORMAT,
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TEST, &d, &err), RHEO_EFORMAT,
                  "test_batch.bin: label of record 1 at byte 3073: found 10, expected 0 to 9");
     scratch_remove(&s);
 }
@@ -291,11 +291,11 @@ Test(dataset, unknown_names)
 {
     rheo_error err;
     rheo_dataset *d;
-    ASSERT_FAILS(rheo_dataset_open("toy:mons", TRAIN, &d, &err), RHEO_EINVAL, "did you mean toy:moons?");
-    ASSERT_FAILS(rheo_dataset_open("moons", TRAIN, &d, &err), RHEO_EINVAL, "did you mean toy:moons?");
-    ASSERT_FAILS(rheo_dataset_open("fashon-mnist", TRAIN, &d, &err), RHEO_EINVAL, "did you mean fashion-mnist?");
-    ASSERT_FAILS(rheo_dataset_open("/no/such/folder", TRAIN, &d, &err), RHEO_EINVAL, "'/no/such/folder'. Known: fashion-mnist, toy:moons,");
-    cr_assert(strstr(err.text, "toy:parabola, or a folder of IDX or CIFAR-10 files"), "%s", err.text);
+    ASSERT_FAILS(rheo_dataset_open("toy:mons", 0, TRAIN, &d, &err), RHEO_EINVAL, "did you mean toy:moons?");
+    ASSERT_FAILS(rheo_dataset_open("moons", 0, TRAIN, &d, &err), RHEO_EINVAL, "did you mean toy:moons?");
+    ASSERT_FAILS(rheo_dataset_open("fashon-mnist", 0, TRAIN, &d, &err), RHEO_EINVAL, "did you mean fashion-mnist?");
+    ASSERT_FAILS(rheo_dataset_open("/no/such/folder", 0, TRAIN, &d, &err), RHEO_EINVAL, "'/no/such/folder'. Known: fashion-mnist, toy:moons,");
+    cr_assert(strstr(err.text, "toy:parabola, or a folder of images, IDX or CIFAR-10 files"), "%s", err.text);
 }
 
 /* CRC-32 of a decompressed file, put together again from its parts. */
@@ -323,7 +323,7 @@ Test(dataset, fashion_mnist)
 
     rheo_error err = RHEO_ERROR_INIT;
     rheo_dataset *d;
-    ASSERT_OK(rheo_dataset_open("fashion-mnist", TRAIN | VALID | TEST, &d, &err));
+    ASSERT_OK(rheo_dataset_open("fashion-mnist", 0, TRAIN | VALID | TEST, &d, &err));
     cr_assert(d->h == 28 && d->w == 28 && d->c == 1);
     cr_assert_eq(d->split[RHEO_SPLIT_TRAIN].count, 55000);
     cr_assert_eq(d->split[RHEO_SPLIT_VALID].count, 5000);

@@ -21,7 +21,7 @@ static void data_means(double *mean)
 {
     rheo_error err = RHEO_ERROR_INIT;
     rheo_dataset *data = NULL;
-    ASSERT_OK(rheo_dataset_open("fashion-mnist", 1u << RHEO_SPLIT_TRAIN, &data, &err));
+    ASSERT_OK(rheo_dataset_open("fashion-mnist", 0, 1u << RHEO_SPLIT_TRAIN, &data, &err));
     const rheo_rows *rows = &data->split[RHEO_SPLIT_TRAIN];
     for (int k = 0; k < DIMS; k++) mean[k] = 0;
     for (uint64_t i = 0; i < (uint64_t)rows->count * DIMS; i++) mean[i % DIMS] += rows->images[i] / 255.0 / rows->count;

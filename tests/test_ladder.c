@@ -79,7 +79,7 @@ Test(ladder, largest_distance_of_fashion_mnist)
     const float square[] = { 0, 0, 3, 0, 0, 4, 3, 4 };
     ASSERT_OK(rheo_largest_distance(square, 4, 2, &largest, &err));
     cr_expect_eq(largest, 5);
-    ASSERT_OK(rheo_dataset_open("fashion-mnist", 3, &data, &err));
+    ASSERT_OK(rheo_dataset_open("fashion-mnist", 0, 3, &data, &err));
     const uint32_t a = data->split[0].count, b = data->split[1].count;
     float *x = rheo_pixels_of(data, &data->split[0], a), *y = rheo_pixels_of(data, &data->split[1], b);
     float *all = malloc((size_t)(a + b) * 784 * sizeof *all);

@@ -154,7 +154,7 @@ Test(quality, components_of_fashion_mnist)
     rheo_pca pca;
     rheo_moments train, test;
     double value = 0;
-    ASSERT_OK(rheo_dataset_open("fashion-mnist", 7, &data, &err));
+    ASSERT_OK(rheo_dataset_open("fashion-mnist", 0, 7, &data, &err));
     const rheo_rows *split = data->split;
     const int64_t n = split[0].count + split[1].count, d = 784;
     float *a = rheo_pixels_of(data, &split[0], split[0].count), *b = rheo_pixels_of(data, &split[1], split[1].count);

@@ -94,7 +94,7 @@ Test(toy, points_depend_on_seed_and_index_only)
     }
     rheo_error err = RHEO_ERROR_INIT;
     rheo_dataset *a;
-    ASSERT_OK(rheo_dataset_open("toy:moons", 7, &a, &err));
+    ASSERT_OK(rheo_dataset_open("toy:moons", 0, 7, &a, &err));
     cr_assert(a->kind == RHEO_DATA_VECTORS && a->h == 1 && a->w == 1 && a->c == 2 && a->entropy == 2.394);
     for (int k = 0; k < RHEO_SPLITS; k++) {
         cr_assert(a->split[k].count >= 5000 && a->split[k].vectors && !a->split[k].images && !a->split[k].labels);

@@ -24,7 +24,8 @@ static rheo_status read_image(const asked *a, const rheo_checkpoint_facts *f, ui
 {
     uint32_t h = 0, w = 0, c = 0;
     const rheo_status st = a->image ? rheo_image_read(a->image, image, &h, &w, &c, err)
-                                    : rheo_image_of_data(a->data ? a->data : f->data, a->split, (uint32_t)a->index, image, &h, &w, &c, err);
+                                    : rheo_image_of_data(a->data ? a->data : f->data, f->h == f->w ? f->h : 0, a->split, (uint32_t)a->index,
+                                                         image, &h, &w, &c, err);
     if (st || (h == f->h && w == f->w && c == f->c)) return st;
     return refuse(err, RHEO_EFORMAT, a->image ? a->image : a->data, h, w, c, f);
 }

@@ -34,7 +34,7 @@ typedef struct asked {
     rheo_train_options train;
     tool_model model;
     const char *resume;
-    long long batch, accumulate, iterations, seed;
+    long long batch, accumulate, iterations, seed, size;
     bool force;
 } asked;
 
@@ -64,6 +64,7 @@ static int train(asked *a)
     o->accumulate = a->accumulate;
     o->iterations = a->iterations;
     o->seed = (uint64_t)a->seed;
+    o->size = (uint32_t)a->size;
     o->force = a->force;
     o->model_config = config;
     if (a->resume) {
@@ -89,7 +90,8 @@ int tool_train(int argc, char **argv)
     a.batch = o->batch;
     a.accumulate = o->accumulate;
     const tool_option options[] = {
-        { "data", TOOL_TEXT, &o->data, "D", "fashion-mnist, toy:NAME, or a folder of IDX files", 0, 0 },
+        { "data", TOOL_TEXT, &o->data, "D", "fashion-mnist, toy:NAME, or a folder of images, IDX or CIFAR-10 files", 0, 0 },
+        { "size", TOOL_INT, &a.size, "S", "images of a folder: crop the middle square, resize to S x S", 1, 8192 },
         { "out", TOOL_TEXT, &o->run, "RUN", "folder to be made for the run", 0, 0 },
         { "force", TOOL_FLAG, &a.force, NULL, "replace the run that is there", 0, 0 },
         { "resume", TOOL_TEXT, &a.resume, "RUN", "go on with a run; takes --minutes (from now), --iters (in all), --device", 0, 0 },

@@ -29,10 +29,11 @@ int tool_tune(int argc, char **argv)
     rheo_train_options o;
     rheo_train_defaults(&o);
     tool_model model = TOOL_MODEL_NONE;
-    long long batch = o.batch, accumulate = o.accumulate;
+    long long batch = o.batch, accumulate = o.accumulate, size = 0;
     tally so_far = { 0, 0 };
     const tool_option options[] = {
-        { "data", TOOL_TEXT, &o.data, "D", "fashion-mnist, toy:NAME, or a folder of IDX files", 0, 0 },
+        { "data", TOOL_TEXT, &o.data, "D", "fashion-mnist, toy:NAME, or a folder of images, IDX or CIFAR-10 files", 0, 0 },
+        { "size", TOOL_INT, &size, "S", "images of a folder: crop the middle square, resize to S x S", 1, 8192 },
         { "device", TOOL_TEXT, &o.device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         TOOL_MODEL_OPTIONS(model),
         { "batch", TOOL_INT, &batch, "B", "images a step (times --accumulate); 32, vectors: glow 256, ncsn 128", 1, 65536 },
@@ -57,6 +58,7 @@ int tool_tune(int argc, char **argv)
     char *config = tool_model_config(&model);
     if (!config) return tool_failed("tune", &(rheo_error){ RHEO_ENOMEM, "" });
     o.model_config = config;
+    o.size = (uint32_t)size;
     o.batch = batch;
     o.accumulate = accumulate;
     o.user = &so_far;

@@ -163,7 +163,7 @@ rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rh
     rheo_dataset *data = NULL;
     rheo_split split = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(o->split, &split, err);
-    if (!st) st = rheo_dataset_open(o->data ? o->data : c->recipe.data, 1u << split, &data, err);
+    if (!st) st = rheo_dataset_open(o->data ? o->data : c->recipe.data, c->recipe.size, 1u << split, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     if (!st) st = evaluate_rows(c, o, &data->split[split], out, err);
     if (!st && c->in.model->type->likelihood) out->entropy = data->entropy;

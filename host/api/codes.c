@@ -83,7 +83,7 @@ rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, con
     rheo_data taken = { .x = NULL };
     rheo_split k = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(split, &k, err);
-    if (!st) st = rheo_dataset_open(name ? name : c->recipe.data, 1u << k, &data, err);
+    if (!st) st = rheo_dataset_open(name ? name : c->recipe.data, c->recipe.size, 1u << k, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     const uint32_t held = st ? 0 : data->split[k].count;
     if (!st && first >= held)

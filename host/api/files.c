@@ -25,13 +25,13 @@ rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint
     return rheo_png_read(path, image, h, w, c, err);
 }
 
-rheo_status rheo_image_of_data(const char *name, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c,
-                               rheo_error *err)
+rheo_status rheo_image_of_data(const char *name, uint32_t size, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w,
+                               uint32_t *c, rheo_error *err)
 {
     rheo_dataset *data = NULL;
     rheo_split k = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(split, &k, err);
-    if (!st) st = rheo_dataset_open(name, 1u << k, &data, err);
+    if (!st) st = rheo_dataset_open(name, size, 1u << k, &data, err);
     if (st) return st;
     const size_t bytes = (size_t)data->h * data->w * data->c;
     const rheo_rows *rows = &data->split[k];

@@ -25,7 +25,7 @@ rheo_status rheo_quality_measure(const float *x, uint32_t n, uint32_t h, uint32_
 {
     rheo_dataset *data = NULL;
     const rheo_points samples = { n, (int64_t)h * w * c, x };
-    rheo_status st = rheo_dataset_open(name, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_TEST, &data, err);
+    rheo_status st = rheo_dataset_open(name, h == w ? h : 0, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_TEST, &data, err);
     if (st) return st;
     if (data->kind != RHEO_DATA_IMAGES)
         st = rheo_fail(err, RHEO_EINVAL, "%s: found vectors, expected images", name);

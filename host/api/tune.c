@@ -24,7 +24,7 @@ static rheo_status jobs_create(const rheo_train_options *options, jobs *j, rheo_
     rheo_model *model = NULL;
     if (!o.iterations && o.minutes <= 0) o.iterations = 1;
     rheo_status st = rheo_recipe_from_options(&o, &j->recipe, err);
-    if (!st) st = rheo_dataset_open(j->recipe.data, 1u << RHEO_SPLIT_TRAIN, &data, err);
+    if (!st) st = rheo_dataset_open(j->recipe.data, j->recipe.size, 1u << RHEO_SPLIT_TRAIN, &data, err);
     if (!st) j->recipe.shape = rheo_shape_of_data(data);
     rheo_dataset_close(data);
     if (!st) st = rheo_recipe_model(&j->recipe, &model, err);

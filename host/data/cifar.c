@@ -27,9 +27,9 @@ static bool probe(const char *folder)
     return any;
 }
 
-static rheo_status shape(const char *folder, bool test, rheo_image_shape *out, rheo_error *err)
+static rheo_status shape(const rheo_source *from, bool test, rheo_image_shape *out, rheo_error *err)
 {
-    (void)folder, (void)test, (void)err;
+    (void)from, (void)test, (void)err;
     *out = (rheo_image_shape){ SIDE, SIDE, 3 };
     return RHEO_OK;
 }
@@ -70,23 +70,23 @@ static rheo_status append(const char *path, uint32_t count, rheo_rows *rows, rhe
     return st;
 }
 
-static rheo_status read_part(const char *folder, bool test, rheo_rows *rows, rheo_image_shape *out, rheo_error *err)
+static rheo_status read_part(const rheo_source *from, bool test, rheo_rows *rows, rheo_image_shape *out, rheo_error *err)
 {
     const char *const *names = test ? test_file : train_file;
     const int files = test ? 1 : BATCHES;
     char *path[BATCHES] = { NULL };
     uint32_t count[BATCHES] = { 0 };
     size_t all = 0;
-    rheo_status st = shape(folder, test, out, err);
+    rheo_status st = shape(from, test, out, err);
     for (int k = 0; k < files && !st; k++) {
-        path[k] = rheo_path_join(folder, names[k]);
+        path[k] = rheo_path_join(from->folder, names[k]);
         st = path[k] ? count_records(path[k], &count[k], err) : RHEO_ENOMEM;
         all += count[k];
     }
     if (!st) {
         rows->images = malloc(all * 3 * PLANE);
         rows->labels = malloc(all);
-        if (!rows->images || !rows->labels) st = rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %zu images", folder, all);
+        if (!rows->images || !rows->labels) st = rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %zu images", from->folder, all);
     }
     for (int k = 0; k < files && !st; k++) st = append(path[k], count[k], rows, err);
     for (int k = 0; k < files; k++) free(path[k]);

@@ -24,7 +24,7 @@ static const struct { const char *name, *folder, *package; } known_folder[] = {
 enum { KNOWN_FOLDERS = sizeof known_folder / sizeof *known_folder };
 
 /* Tried in this order: add a format here. */
-static const rheo_format *const formats[] = { &rheo_format_idx, &rheo_format_cifar };
+static const rheo_format *const formats[] = { &rheo_format_idx, &rheo_format_cifar, &rheo_format_images };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* Points of each split of a toy, and the index of its first. */
@@ -106,34 +106,34 @@ static const rheo_format *find_format(const char *folder, rheo_error *err)
 {
     for (int k = 0; k < FORMATS; k++)
         if (formats[k]->probe(folder)) return formats[k];
-    rheo_fail(err, RHEO_EFILE, "%s: holds no train-images-idx3-ubyte[.gz] (IDX) and no data_batch_1.bin (CIFAR-10)", folder);
+    rheo_fail(err, RHEO_EFILE, "%s: holds no train-images-idx3-ubyte[.gz] (IDX), no data_batch_1.bin (CIFAR-10) and no PNG or JPEG images", folder);
     return NULL;
 }
 
 /* Of the part that is read first. */
-static rheo_status read_shape(rheo_dataset *data, const rheo_format *format, const char *folder, unsigned splits, rheo_error *err)
+static rheo_status read_shape(rheo_dataset *data, const rheo_format *format, const rheo_source *from, unsigned splits, rheo_error *err)
 {
     rheo_image_shape shape = { 0, 0, 0 };
-    const rheo_status st = format->shape(folder, splits == 1u << RHEO_SPLIT_TEST, &shape, err);
+    const rheo_status st = format->shape(from, splits == 1u << RHEO_SPLIT_TEST, &shape, err);
     data->kind = RHEO_DATA_IMAGES;
     data->h = shape.h, data->w = shape.w, data->c = shape.c;
     return st;
 }
 
-static rheo_status load_folder(rheo_dataset *data, const rheo_format *format, const char *folder, unsigned splits, rheo_error *err)
+static rheo_status load_folder(rheo_dataset *data, const rheo_format *format, const rheo_source *from, unsigned splits, rheo_error *err)
 {
     rheo_rows *train = &data->split[RHEO_SPLIT_TRAIN], *valid = &data->split[RHEO_SPLIT_VALID], *test = &data->split[RHEO_SPLIT_TEST];
     rheo_status st = RHEO_OK;
     rheo_image_shape s = { data->h, data->w, data->c };
     const size_t row_bytes = (size_t)s.h * s.w * s.c;
     if (splits & (1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID)) {
-        st = format->read(folder, false, train, &s, err);
-        if (!st && train->count < 2) st = rheo_fail(err, RHEO_EFORMAT, "%s: found 1 training image, expected at least 2", folder);
+        st = format->read(from, false, train, &s, err);
+        if (!st && train->count < 2) st = rheo_fail(err, RHEO_EFORMAT, "%s: found 1 training image, expected at least 2", from->folder);
         if (!st) st = split_off(train, valid, row_bytes, err);
     }
-    if (!st && splits & 1u << RHEO_SPLIT_TEST) st = format->read(folder, true, test, &s, err);
+    if (!st && splits & 1u << RHEO_SPLIT_TEST) st = format->read(from, true, test, &s, err);
     if (!st && (s.h != data->h || s.w != data->w || s.c != data->c))
-        st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training", folder, s.h, s.w, data->h,
+        st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training", from->folder, s.h, s.w, data->h,
                        data->w);
     for (int k = 0; k < RHEO_SPLITS && !st; k++) {
         if (splits >> k & 1) fingerprint_images(&data->split[k], row_bytes);
@@ -148,7 +148,7 @@ struct rheo_loading {
     pthread_t thread;
     rheo_dataset *data;
     const rheo_format *format;
-    const char *folder;      /* lives as long as the data set */
+    rheo_source from;        /* its folder lives as long as the data set */
     unsigned splits;
     rheo_error err;
 };
@@ -156,18 +156,19 @@ struct rheo_loading {
 static void *load(void *user)
 {
     struct rheo_loading *l = user;
-    l->err.status = load_folder(l->data, l->format, l->folder, l->splits, &l->err);
+    l->err.status = load_folder(l->data, l->format, &l->from, l->splits, &l->err);
     return NULL;
 }
 
-static rheo_status begin_loading(rheo_dataset *data, const rheo_format *format, const char *folder, unsigned splits, rheo_error *err)
+static rheo_status begin_loading(rheo_dataset *data, const rheo_format *format, const rheo_source *from, unsigned splits,
+                                 rheo_error *err)
 {
     struct rheo_loading *l = calloc(1, sizeof *l);
     if (!l) return RHEO_ENOMEM;
-    *l = (struct rheo_loading){ .data = data, .format = format, .folder = folder, .splits = splits, .err = RHEO_ERROR_INIT };
+    *l = (struct rheo_loading){ .data = data, .format = format, .from = *from, .splits = splits, .err = RHEO_ERROR_INIT };
     if (pthread_create(&l->thread, NULL, load, l)) {
         free(l);
-        return load_folder(data, format, folder, splits, err);
+        return load_folder(data, format, from, splits, err);
     }
     data->loading = l;
     return RHEO_OK;
@@ -245,10 +246,10 @@ static rheo_status fail_unknown(const char *spec, rheo_error *err)
         }
         if (n < sizeof list) n += (size_t)snprintf(list + n, sizeof list - n, "%s, ", name);
     }
-    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of IDX or CIFAR-10 files", spec, *near ? near : ".", list);
+    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of images, IDX or CIFAR-10 files", spec, *near ? near : ".", list);
 }
 
-rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
+rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err)
 {
     rheo_status st = RHEO_ENOMEM;
     rheo_dataset *data = calloc(1, sizeof *data);
@@ -274,9 +275,10 @@ rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset *
         st = fail_unknown(spec, err);
         goto done;
     }
+    const rheo_source from = { folder, size };
     const rheo_format *format = find_format(folder, err);
-    st = format ? read_shape(data, format, folder, splits, err) : RHEO_EFILE;
-    if (!st) st = begin_loading(data, format, folder, splits, err);
+    st = format ? read_shape(data, format, &from, splits, err) : RHEO_EFILE;
+    if (!st) st = begin_loading(data, format, &from, splits, err);
 done:
     if (st) {
         rheo_fail(err, st, "%s: out of memory", spec);
@@ -287,10 +289,10 @@ done:
     return RHEO_OK;
 }
 
-rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err)
+rheo_status rheo_dataset_open(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err)
 {
     rheo_dataset *data = NULL;
-    rheo_status st = rheo_dataset_begin(spec, splits, &data, err);
+    rheo_status st = rheo_dataset_begin(spec, size, splits, &data, err);
     if (!st) st = rheo_dataset_wait(data, err);
     if (st) rheo_dataset_close(data);
     else *out = data;

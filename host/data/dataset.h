@@ -26,15 +26,19 @@ typedef struct rheo_dataset {
 } rheo_dataset;
 
 /* Opens a data set by name ("fashion-mnist", "toy:moons") or as a folder: of IDX files
- * {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], or of CIFAR-10's data_batch_{1..5}.bin and test_batch.bin; and loads the splits whose bits 1 << RHEO_SPLIT_* are set.
+ * {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], of CIFAR-10's data_batch_{1..5}.bin and test_batch.bin, or of PNG and
+ * JPEG images; and loads the splits whose bits 1 << RHEO_SPLIT_* are set.
  * The validation split is a tenth of the training images, 5,000 at most, chosen once and for all by a fixed seed;
  * the training split is the rest, in the file's order. The test files are opened for the test split only.
+ * Images in files of their own: the folders `train` and `test` in it, else a tenth chosen by a fixed seed are the test images; the first
+ * folder below is the class. All grey: 1 channel, else 3. size: the square in their middle is resized to size x size (smaller
+ * ones grow); 0: all must have one size. Other formats have their size and ignore it.
  * The caller frees *out with rheo_dataset_close, which accepts NULL. */
-rheo_status rheo_dataset_open(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err);
+rheo_status rheo_dataset_open(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err);
 
 /* The two halves of that, with time between them for other work: after the first all is known but the rows, which a thread
  * reads; the second ends the thread and says what became of it. Closing ends it too. */
-rheo_status rheo_dataset_begin(const char *spec, unsigned splits, rheo_dataset **out, rheo_error *err);
+rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err);
 rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err);
 void rheo_dataset_close(rheo_dataset *data);
 

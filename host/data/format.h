@@ -6,6 +6,11 @@
 
 #include "data/dataset.h"
 
+typedef struct rheo_source {
+    const char *folder;
+    uint32_t size;           /* of formats whose images have sizes of their own: square, cropped and resized to it; 0: as they are */
+} rheo_source;
+
 typedef struct rheo_image_shape {
     uint32_t h, w, c;
 } rheo_image_shape;
@@ -15,11 +20,11 @@ typedef struct rheo_format {
     const char *name;
     bool (*probe)(const char *folder);          /* looks like it, by names alone */
     /* What images of a part are, from headers, before any is read. */
-    rheo_status (*shape)(const char *folder, bool test, rheo_image_shape *shape, rheo_error *err);
-    /* All rows of a part, and the shape again. The caller frees them, whatever is returned. */
-    rheo_status (*read)(const char *folder, bool test, rheo_rows *rows, rheo_image_shape *shape, rheo_error *err);
+    rheo_status (*shape)(const rheo_source *from, bool test, rheo_image_shape *shape, rheo_error *err);
+    /* All rows of a part; *shape is what the other call said, and what the rows are. The caller frees them, whatever is returned. */
+    rheo_status (*read)(const rheo_source *from, bool test, rheo_rows *rows, rheo_image_shape *shape, rheo_error *err);
 } rheo_format;
 
-extern const rheo_format rheo_format_idx, rheo_format_cifar;
+extern const rheo_format rheo_format_idx, rheo_format_cifar, rheo_format_images;
 
 #endif

@@ -194,16 +194,16 @@ static bool probe(const char *folder)
     return any;
 }
 
-static rheo_status format_shape(const char *folder, bool test, rheo_image_shape *shape, rheo_error *err)
+static rheo_status format_shape(const rheo_source *from, bool test, rheo_image_shape *shape, rheo_error *err)
 {
     shape->c = 1;
-    return rheo_idx_part_sizes(folder, part_name(test), &shape->h, &shape->w, err);
+    return rheo_idx_part_sizes(from->folder, part_name(test), &shape->h, &shape->w, err);
 }
 
-static rheo_status format_read(const char *folder, bool test, rheo_rows *rows, rheo_image_shape *shape, rheo_error *err)
+static rheo_status format_read(const rheo_source *from, bool test, rheo_rows *rows, rheo_image_shape *shape, rheo_error *err)
 {
     shape->c = 1;
-    return rheo_idx_read_part(folder, part_name(test), rows, &shape->h, &shape->w, err);
+    return rheo_idx_read_part(from->folder, part_name(test), rows, &shape->h, &shape->w, err);
 }
 
 const rheo_format rheo_format_idx = { .name = "IDX", .probe = probe, .shape = format_shape, .read = format_read };

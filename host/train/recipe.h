@@ -16,6 +16,7 @@ typedef struct rheo_recipe {
     char model[32];
     cJSON *config;              /* the model's own options, complete once the model has been created; owned */
     char data[1024];            /* as asked for */
+    uint32_t size;              /* images of a folder cropped and resized to it; 0: as they are */
     rheo_data_shape shape;
     uint32_t fingerprint;       /* of the training rows */
     uint64_t seed;

@@ -21,7 +21,11 @@ static void start_clock(const rheo_train_options *options, rheo_trainer *t)
 /* Begins to read the data: rows take longer than all the rest before the first step. */
 static rheo_status begin_data(rheo_trainer *t, rheo_error *err)
 {
-    return rheo_dataset_begin(t->recipe.data, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
+    const uint32_t size = t->recipe.size;
+    const rheo_status st = rheo_dataset_begin(t->recipe.data, size, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
+    if (st || !size || (t->data->h == size && t->data->w == size)) return st;
+    return rheo_fail(err, RHEO_EINVAL, "size: %s has %u x %u, only folders of PNG and JPEG images are resized", t->recipe.data, t->data->h,
+                     t->data->w);
 }
 
 /* Everything that a new run and a resumed one need alike, over a model that is taken over. Kernels are loaded and plans made

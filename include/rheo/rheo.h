@@ -76,7 +76,8 @@ typedef struct rheo_progress {
 
 typedef struct rheo_train_options {
     const char *model;          /* "glow", "ncsn" */
-    const char *data;           /* "fashion-mnist", "toy:moons", or a folder of IDX or CIFAR-10 files */
+    const char *data;           /* "fashion-mnist", "toy:moons", or a folder of PNG and JPEG images, of IDX or CIFAR-10 files */
+    uint32_t size;              /* images of a folder: the square in their middle, resized to size x size; 0: all have one size */
     const char *run;            /* folder to be made */
     int force;                  /* a run that is there already is replaced; otherwise it is refused */
     const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults.
@@ -344,7 +345,7 @@ typedef struct rheo_quality {
     uint64_t images, training_images;
 } rheo_quality;
 
-/* Compares images x [n, h, w, c] with pixels from 0 to 1 with a data set (names as for training). n: more than 64, not more than
+/* Compares images x [n, h, w, c] with pixels from 0 to 1 with a data set (names as for training; folders of images at size h if h = w). n: more than 64, not more than
  * the data have test images. neighbours: NULL, or a PNG file to write: 16 samples, each with its 9 nearest training images. */
 rheo_status rheo_quality_measure(const float *x, uint32_t n, uint32_t h, uint32_t w, uint32_t c, const char *data, uint64_t seed,
                                  const char *neighbours, rheo_quality *out, rheo_error *err);
@@ -405,9 +406,9 @@ void rheo_to_bytes(const float *x, size_t count, uint8_t *out);
  * the caller frees it with rheo_free. Errors: RHEO_EFILE, RHEO_EFORMAT name the file, what was found and what was expected. */
 rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
 
-/* One image of a data set (named as for training), a split and an index in it; *image as above. */
-rheo_status rheo_image_of_data(const char *data, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c,
-                               rheo_error *err);
+/* One image of a data set (name and size as for training), a split and an index in it; *image as above. */
+rheo_status rheo_image_of_data(const char *data, uint32_t size, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w,
+                               uint32_t *c, rheo_error *err);
 
 #ifdef __cplusplus
 }
