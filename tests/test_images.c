@@ -183,3 +183,26 @@ Test(images, train_and_test_folders)
     rheo_dataset_close(d);
     remove_all(&s);
 }
+
+Test(images, described)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    char name[24], *json = NULL;
+    for (int k = 0; k < 12; k++) {
+        snprintf(name, sizeof name, "%02d.png", k);
+        put_png(&s, name, 4, 4, 1, (uint8_t)(10 + k));
+    }
+    char sheet[sizeof s.path];
+    strcpy(sheet, scratch_file(&s, ".sheet.png"));
+    ASSERT_OK(rheo_data_describe(s.folder, 0, sheet, &json, &err));
+    cr_assert(strstr(json, "PNG and JPEG images") && !strstr(json, "broken") && access(sheet, R_OK) == 0, "%s", json);
+    rheo_free(json);
+    scratch_put(&s, "03.png", "\x89PNG", 4);
+    scratch_put(&s, "05.jpg", "x", 1);
+    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, &json, &err));
+    cr_assert(strstr(json, "03.png: found 4 bytes") && strstr(json, "05.jpg: "), "all broken files are named: %s", json);
+    rheo_free(json);
+    ASSERT_FAILS(rheo_data_describe("/none", 0, NULL, &json, &err), RHEO_EINVAL, "'/none'");
+    remove_all(&s);
+}

@@ -19,6 +19,7 @@ static const tool_command commands[] = {
     { "tune", "measure which variants are fastest for a model on a device", tool_tune },
     { "quality", "measure how near samples are to data", tool_quality },
     { "toy", "repeat the published experiments in two dimensions", tool_toy },
+    { "data", "say what a data set was understood as", tool_data },
     { "info", "say what a checkpoint is", tool_info },
     { "devices", "list the OpenCL devices", tool_devices },
 };

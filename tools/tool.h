@@ -153,6 +153,7 @@ bool tool_can_write(const char *command, const char *out, int *code);
 /* "3.4 GiB" */
 const char *tool_bytes(uint64_t bytes, char text[16]);
 
+int tool_data(int argc, char **argv);
 int tool_decode(int argc, char **argv);
 int tool_devices(int argc, char **argv);
 int tool_edit(int argc, char **argv);

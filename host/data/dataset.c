@@ -116,6 +116,7 @@ static rheo_status read_shape(rheo_dataset *data, const rheo_format *format, con
     rheo_image_shape shape = { 0, 0, 0 };
     const rheo_status st = format->shape(from, splits == 1u << RHEO_SPLIT_TEST, &shape, err);
     data->kind = RHEO_DATA_IMAGES;
+    data->format = format->name;
     data->h = shape.h, data->w = shape.w, data->c = shape.c;
     return st;
 }
@@ -191,6 +192,7 @@ rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err)
 static rheo_status load_toy(rheo_dataset *data, const rheo_toy *toy, unsigned splits, rheo_error *err)
 {
     data->kind = RHEO_DATA_VECTORS;
+    data->format = "generated points";
     data->h = data->w = 1;
     data->c = 2;
     data->entropy = toy->entropy;

@@ -19,6 +19,7 @@ typedef struct rheo_rows {
 typedef struct rheo_dataset {
     char *name;              /* as asked for */
     rheo_data_kind kind;
+    const char *format;      /* "IDX" */
     uint32_t h, w, c;        /* a vector is a 1x1 image of c channels */
     double entropy;          /* of generated data, nats; NAN where not known */
     rheo_rows split[RHEO_SPLITS];

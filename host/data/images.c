@@ -241,4 +241,21 @@ static rheo_status read_part(const rheo_source *from, bool test, rheo_rows *rows
     return st;
 }
 
+rheo_status rheo_images_check(const char *folder, void (*broken)(void *user, const char *message), void *user, rheo_error *err)
+{
+    listing l = { NULL, 0, 0 };
+    const rheo_status st = list_sorted(folder, &l, err);
+    for (uint32_t k = 0; k < l.count && !st; k++) {
+        rheo_error why = RHEO_ERROR_INIT;
+        rheo_image_shape s;
+        uint8_t *pixels = NULL;
+        const char *path = l.path[k];
+        if (is_png(path) ? rheo_png_read(path, &pixels, &s.h, &s.w, &s.c, &why) : rheo_jpeg_read(path, &pixels, &s, &why))
+            broken(user, why.text);
+        else free(pixels);
+    }
+    free_listing(&l);
+    return st;
+}
+
 const rheo_format rheo_format_images = { .name = "PNG and JPEG images", .probe = probe, .shape = shape, .read = read_part };

@@ -13,6 +13,9 @@ enum { RHEO_PICTURE_PIXELS = 64 << 20 };        /* at most */
 rheo_status rheo_jpeg_read(const char *path, uint8_t **pixels, rheo_image_shape *shape, rheo_error *err);
 rheo_status rheo_jpeg_shape(const char *path, rheo_image_shape *shape, rheo_error *err);       /* from the header */
 
+/* Decodes every PNG and JPEG file below a folder and tells of each that cannot be read. (images.c) */
+rheo_status rheo_images_check(const char *folder, void (*broken)(void *user, const char *message), void *user, rheo_error *err);
+
 /* Antialiased bilinear resize of bytes (score 10.6): horizontally, to bytes, then vertically. x [h, w, c] to out [to_h, to_w, c].
  * RHEO_ENOMEM. (crop_resize.c) */
 rheo_status rheo_resize_bytes(const uint8_t *x, rheo_image_shape from, uint32_t to_h, uint32_t to_w, uint8_t *out, rheo_error *err);

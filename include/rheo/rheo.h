@@ -406,6 +406,13 @@ void rheo_to_bytes(const float *x, size_t count, uint8_t *out);
  * the caller frees it with rheo_free. Errors: RHEO_EFILE, RHEO_EFORMAT name the file, what was found and what was expected. */
 rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
 
+/* What a data set was understood as. Of images, sheet (NULL: none) is a PNG file to write: the first 100 training images.
+ * *json, which the caller frees with rheo_free, is an object as text: data, format, kind, shape [h, w, c], splits {train, valid, test},
+ * classes (training and validation images by number of class; absent without labels), range [least, most] of the training rows, and, of folders of
+ * images, broken: a message for each file that cannot be read. With broken files all that needs pixels is absent.
+ * Errors: as rheo_train's, but for broken files. */
+rheo_status rheo_data_describe(const char *data, uint32_t size, const char *sheet, char **json, rheo_error *err);
+
 /* One image of a data set (name and size as for training), a split and an index in it; *image as above. */
 rheo_status rheo_image_of_data(const char *data, uint32_t size, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w,
                                uint32_t *c, rheo_error *err);

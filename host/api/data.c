@@ -1,0 +1,80 @@
+/* What a data set is, for people. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "data/picture.h"
+#include "data/png.h"
+
+enum { SHEET = 100, CLASSES = 256 };
+
+static void keep(void *user, const char *message)
+{
+    cJSON_AddItemToArray(user, cJSON_CreateString(message));
+}
+
+static void add_range(cJSON *o, const rheo_rows *rows, size_t numbers)
+{
+    double least = 0, most = 0;
+    for (size_t k = 0; k < numbers * rows->count; k++) {
+        const double v = rows->images ? (double)rows->images[k] : (double)rows->vectors[k];
+        if (!k || v < least) least = v;
+        if (!k || v > most) most = v;
+    }
+    cJSON_AddItemToObject(o, "range", cJSON_CreateDoubleArray((const double[]){ least, most }, 2));
+}
+
+static void add_classes(cJSON *o, const rheo_dataset *data)
+{
+    uint32_t count[CLASSES] = { 0 };
+    char name[16];
+    if (!data->split[RHEO_SPLIT_TRAIN].labels) return;
+    cJSON *classes = cJSON_AddObjectToObject(o, "classes");
+    for (int k = RHEO_SPLIT_TRAIN; k <= RHEO_SPLIT_VALID; k++)
+        for (uint32_t i = 0; i < data->split[k].count; i++) count[data->split[k].labels[i]]++;
+    for (int c = 0; c < CLASSES; c++) {
+        if (!count[c]) continue;
+        snprintf(name, sizeof name, "%d", c);
+        cJSON_AddNumberToObject(classes, name, count[c]);
+    }
+}
+
+static rheo_status describe(const rheo_dataset *data, const char *sheet, cJSON *o, rheo_error *err)
+{
+    const rheo_rows *train = &data->split[RHEO_SPLIT_TRAIN];
+    const int dims[3] = { (int)data->h, (int)data->w, (int)data->c };
+    cJSON_AddStringToObject(o, "format", data->format);
+    cJSON_AddStringToObject(o, "kind", data->kind == RHEO_DATA_IMAGES ? "images" : "vectors");
+    cJSON_AddItemToObject(o, "shape", cJSON_CreateIntArray(dims, 3));
+    cJSON *splits = cJSON_AddObjectToObject(o, "splits");
+    for (int k = 0; k < RHEO_SPLITS; k++) cJSON_AddNumberToObject(splits, rheo_split_name((rheo_split)k), data->split[k].count);
+    add_classes(o, data);
+    add_range(o, train, (size_t)data->h * data->w * data->c);
+    if (!sheet) return RHEO_OK;
+    if (!train->images) return rheo_fail(err, RHEO_EINVAL, "%s: found vectors, only images have a sheet", data->name);
+    return rheo_png_write_grid(sheet, train->images, train->count < SHEET ? train->count : SHEET, data->h, data->w, data->c, 0, NULL, 0, err);
+}
+
+rheo_status rheo_data_describe(const char *name, uint32_t size, const char *sheet, char **json, rheo_error *err)
+{
+    rheo_dataset *data = NULL;
+    rheo_error why = RHEO_ERROR_INIT;
+    cJSON *o = cJSON_CreateObject();
+    rheo_status st = o && cJSON_AddStringToObject(o, "data", name) ? RHEO_OK : RHEO_ENOMEM;
+    if (!st) st = rheo_dataset_open(name, size, (1u << RHEO_SPLITS) - 1, &data, &why);
+    if (!st) st = describe(data, sheet, o, err);
+    else {
+        cJSON *broken = cJSON_CreateArray();
+        if (rheo_folder_exists(name)) (void)rheo_images_check(name, keep, broken, NULL);
+        if (cJSON_GetArraySize(broken) && cJSON_AddItemToObject(o, "broken", broken)) st = RHEO_OK;
+        else {
+            cJSON_Delete(broken);
+            rheo_fail(err, st, "%s", *why.text ? why.text : rheo_status_text(st));
+        }
+    }
+    if (!st && !(*json = cJSON_Print(o))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_dataset_close(data);
+    cJSON_Delete(o);
+    return st;
+}
