@@ -184,6 +184,22 @@ Test(images, train_and_test_folders)
     remove_all(&s);
 }
 
+Test(images, classes_have_the_same_numbers_in_both_parts)
+{
+    static const char *const folders[] = { "train", "train/cat", "train/dog", "train/owl", "test", "test/dog", "test/owl" };
+    static const char *const files[] = { "train/owl/a.png", "train/owl/b.png", "train/dog/c.png", "train/cat/d.png", "test/owl/e.png", "test/dog/f.png" };
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_dataset *d;
+    for (int k = 0; k < 7; k++) make_folder(&s, folders[k]);
+    for (int k = 0; k < 6; k++) put_png(&s, files[k], 4, 4, 1, (uint8_t)k);
+    ASSERT_OK(rheo_dataset_open(s.folder, 0, TEST, &d, &err));
+    cr_assert(d->split[2].count == 2 && d->split[2].labels);
+    cr_assert(d->split[2].labels[0] == 1 && d->split[2].labels[1] == 2, "dog is 1 and owl 2, though there is no cat to be 0");
+    rheo_dataset_close(d);
+    remove_all(&s);
+}
+
 Test(images, described)
 {
     scratch s = scratch_make();
