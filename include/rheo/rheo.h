@@ -276,7 +276,8 @@ typedef struct rheo_inpaint_options {
 rheo_status rheo_inpaint(rheo_checkpoint *c, const uint8_t *image, const uint8_t *mask, const rheo_inpaint_options *how,
                          const rheo_langevin_options *options, float *out, rheo_error *err);
 
-/* Interpolation by a score model (of flows: rheo_codes_between): n chains, 2 at least, from one start, each step's noise cos(phi_k) z_p + sin(phi_k) z_q with phi_k = (pi/2) k / (n-1).
+/* Interpolation by a score model (of flows: rheo_codes_between): n chains, 2 at least, from one start, each step's noise
+ * cos(phi_k) z_p + sin(phi_k) z_q with phi_k = (pi/2) k / (n-1).
  * Arguments and errors are rheo_sample_langevin's; here samples depend on n, and all n run at once. */
 rheo_status rheo_interpolate(rheo_checkpoint *c, const rheo_langevin_options *options, float *out, rheo_error *err);
 
