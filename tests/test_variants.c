@@ -184,16 +184,56 @@ Test(variants, are_verified_and_measured)
     rheo_choices c = { 0 };
     volatile int stop = 1;
     int reports = 0;
+    const rheo_tune_watch watch = { .report = check_report, .user = &reports }, stopped = { .stop = &stop };
     test_bench b = test_start(dev);
     rheo_plan *p = plan_of(&b, RHEO_SHAPE(1, 256, 256, 4), NULL);
     const rheo_plan *const twice[] = { p, p };
-    ASSERT_FAILS(rheo_tune_plans(dev, 2, twice, &c, check_report, &reports, &stop, &err), RHEO_ESTOPPED, "stopped");
+    ASSERT_FAILS(rheo_tune_plans(dev, 2, twice, &c, &stopped, &err), RHEO_ESTOPPED, "stopped");
     err = (rheo_error)RHEO_ERROR_INIT;
-    ASSERT_OK(rheo_tune_plans(dev, 2, twice, &c, check_report, &reports, NULL, &err));
+    ASSERT_OK(rheo_tune_plans(dev, 2, twice, &c, &watch, &err));
     cr_expect_eq(reports, 1);
     cr_expect_eq(c.count, 1);
     expect_record(&c, "copied 1x256x256x4 3,-4", "fast", false);
     rheo_choices_free(&c);
+    rheo_plan_destroy(p);
+    test_finish(&b);
+    rheo_device_close(dev);
+}
+
+/* Refuses the variant that it is pointed to; asked for all of them in turn. */
+static const char *refuse(void *user, const rheo_tuned *so_far)
+{
+    const int *refused = user;
+    cr_expect_str_eq(so_far->names[so_far->variants], names[so_far->variants]);
+    return so_far->variants == *refused ? "not this one" : NULL;
+}
+
+static void check_refused(void *user, const rheo_tuned *t)
+{
+    const int *refused = user;
+    cr_expect_eq(*refused, FAILING);
+    cr_assert_eq(t->variants, ABSENT);
+    cr_expect(isnan(t->seconds[FAILING]));
+    cr_expect_eq(t->winner, FAST);
+    cr_expect_str_eq(t->trouble, "not this one");
+}
+
+Test(variants, can_be_refused)
+{
+    rheo_device *dev = test_device();
+    rheo_error err = RHEO_ERROR_INIT;
+    test_bench b = test_start(dev);
+    rheo_plan *p = plan_of(&b, RHEO_SHAPE(1, 256, 256, 4), NULL);
+    const rheo_plan *const plans[] = { p };
+    const int refused[] = { FAILING, SLOW };    /* a candidate; the default, and the whole operation with it */
+    for (int k = 0; k < 2; k++) {
+        rheo_choices c = { 0 };
+        int which = refused[k];
+        const rheo_tune_watch watch = { refuse, check_refused, &which, NULL };
+        ASSERT_OK(rheo_tune_plans(dev, 1, plans, &c, &watch, &err));
+        cr_expect_eq(c.count, which == FAILING);
+        rheo_choices_free(&c);
+    }
     rheo_plan_destroy(p);
     test_finish(&b);
     rheo_device_close(dev);
@@ -221,10 +261,10 @@ Test(variants, of_a_model_are_tuned)
     o.batch = 16;
     o.user = &reports;
     o.device = "host";
-    ASSERT_FAILS(rheo_tune(&o, count_report, &err), RHEO_EINVAL, "host");
+    ASSERT_FAILS(rheo_tune(&o, NULL, count_report, &err), RHEO_EINVAL, "host");
     err = (rheo_error)RHEO_ERROR_INIT;
     o.device = getenv("RHEO_TEST_DEVICE");
-    ASSERT_OK(rheo_tune(&o, count_report, &err));
+    ASSERT_OK(rheo_tune(&o, NULL, count_report, &err));
     rheo_device *dev = test_device();
     rheo_choices_recall(&kept, dev);
     cr_expect_eq(kept.count, reports);

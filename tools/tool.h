@@ -14,7 +14,7 @@ extern const char *const tool_program;      /* "rheo", in whose main file it sta
 
 enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };      /* exit codes */
 
-/* A row of the table in main.c; argv[0] is the subcommand's name. */
+/* A row of the table in main.c; argv[0] is the subcommand's name, argv[-1] the program's. */
 typedef struct tool_command {
     const char *name, *help;
     int (*run)(int argc, char **argv);

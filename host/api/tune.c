@@ -46,24 +46,49 @@ static void jobs_free(jobs *j)
     rheo_recipe_free(&j->recipe);
 }
 
-rheo_status rheo_tune(const rheo_train_options *options, void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err)
+/* Winners are kept operation by operation: the next may take the process along. */
+typedef struct keeper {
+    const char *(*before)(void *user, const rheo_tuned *so_far);
+    void (*report)(void *user, const rheo_tuned *tuned);
+    void *user;
+    rheo_device *dev;
+    rheo_choices winners;
+    bool lost;
+} keeper;
+
+static const char *ask(void *user, const rheo_tuned *so_far)
+{
+    const keeper *k = user;
+    return k->before ? k->before(k->user, so_far) : NULL;
+}
+
+static void keep(void *user, const rheo_tuned *tuned)
+{
+    keeper *k = user;
+    k->lost = k->lost || !rheo_choices_remember(&k->winners, k->dev);
+    if (k->report) k->report(k->user, tuned);
+}
+
+rheo_status rheo_tune(const rheo_train_options *options, const char *(*before)(void *user, const rheo_tuned *so_far),
+                      void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err)
 {
     jobs j = { .step = { .gradient = -1 } };
-    rheo_choices winners = { 0 };
+    keeper k = { .before = before, .report = report, .user = options->user };
     rheo_status st = jobs_create(options, &j, err);
     if (!st) {
         const rheo_plan *const all[] = { j.step.apply,  j.watching.loss, j.evaluation.loss, j.evaluation.round_trip,
                                          j.drawer.plan, j.step.micro };
         const rheo_plan *plans[sizeof all / sizeof *all];
+        const rheo_tune_watch watch = { ask, keep, &k, options->stop };
         int n = 0;
-        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-            if (all[k]) plans[n++] = all[k];
-        st = rheo_tune_plans(j.in.dev, n, plans, &winners, report, options->user, options->stop, err);
-        if (winners.count && !rheo_choices_remember(&winners, j.in.dev) && !st)
-            st = rheo_fail(err, RHEO_EFILE, "the cache folder cannot be written: what was measured is lost");
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            if (all[i]) plans[n++] = all[i];
+        k.dev = j.in.dev;
+        st = rheo_tune_plans(j.in.dev, n, plans, &k.winners, &watch, err);
+        if (k.lost && !st) st = rheo_fail(err, RHEO_EFILE, "the cache folder cannot be written: what was measured is lost");
         rheo_cache_save(j.in.dev);
     }
-    rheo_choices_free(&winners);
+    rheo_choices_free(&k.winners);
     jobs_free(&j);
     return st;
 }

@@ -77,18 +77,23 @@ typedef struct one_choice {
     char key[RHEO_CHOICE_KEY];
 } one_choice;
 
-/* A variant that fails or is wrong is no candidate; a default that fails is an error. */
-static rheo_status tune_node(rheo_device *dev, const one_choice *it, rheo_tuned *r, const char **names, double *seconds,
-                             rheo_error *trouble, rheo_error *err)
+/* A variant that is refused, fails or is wrong is no candidate; a default that fails is an error, one that is refused leaves r without
+ * variants. */
+static rheo_status tune_node(rheo_device *dev, const one_choice *it, const rheo_tune_watch *watch, rheo_tuned *r, const char **names,
+                             double *seconds, rheo_error *trouble, rheo_error *err)
 {
-    bench b;
-    rheo_status st = bench_create(dev, it->node, &b, err);
+    bench b = { 0 };
+    rheo_status st = RHEO_OK;
     for (int v = 0; it->node->op->variants[v] && r->variants < MOST_VARIANTS && !st; v++) {
         if (!rheo_variant_offered(it->node, v, rheo_device_facts_of(dev))) continue;
         rheo_error failed = RHEO_ERROR_INIT;
-        const int k = r->variants++;
+        const int k = r->variants;
         names[k] = it->node->op->variants[v];
-        if (try_variant(&b, v, it->key, &seconds[k], &failed)) {
+        const char *refused = watch->before ? watch->before(watch->user, r) : NULL;
+        if (v == 0 && !refused) st = bench_create(dev, it->node, &b, err);
+        if (st || (v == 0 && refused)) break;
+        r->variants++;
+        if (refused ? rheo_fail(&failed, RHEO_EINVAL, "%s", refused) : try_variant(&b, v, it->key, &seconds[k], &failed)) {
             seconds[k] = NAN;
             if (v == 0) st = rheo_fail(err, failed.status, "%s: %s", it->key, failed.text);
             *trouble = failed;
@@ -127,8 +132,8 @@ static rheo_status collect(rheo_device *dev, int n, const rheo_plan *const *plan
     return RHEO_OK;
 }
 
-rheo_status rheo_tune_plans(rheo_device *dev, int n, const rheo_plan *const *plans, rheo_choices *winners,
-                            void (*report)(void *user, const rheo_tuned *tuned), void *user, const volatile int *stop, rheo_error *err)
+rheo_status rheo_tune_plans(rheo_device *dev, int n, const rheo_plan *const *plans, rheo_choices *winners, const rheo_tune_watch *watch,
+                            rheo_error *err)
 {
     one_choice *list = NULL;
     int count = 0;
@@ -138,10 +143,11 @@ rheo_status rheo_tune_plans(rheo_device *dev, int n, const rheo_plan *const *pla
         double seconds[MOST_VARIANTS];
         rheo_error trouble = RHEO_ERROR_INIT;
         rheo_tuned r = { .key = list[i].key, .index = i, .count = count, .names = names, .seconds = seconds, .trouble = trouble.text };
-        if (stop && *stop) st = rheo_fail(err, RHEO_ESTOPPED, "stopped after %d of %d operations", i, count);
-        if (!st) st = tune_node(dev, &list[i], &r, names, seconds, &trouble, err);
-        if (!st && !rheo_choices_set(winners, r.key, names[r.winner], false)) st = rheo_fail(err, RHEO_ENOMEM, "tune: out of memory");
-        if (!st && report) report(user, &r);
+        if (watch->stop && *watch->stop) st = rheo_fail(err, RHEO_ESTOPPED, "stopped after %d of %d operations", i, count);
+        if (!st) st = tune_node(dev, &list[i], watch, &r, names, seconds, &trouble, err);
+        if (st || !r.variants) continue;
+        if (!rheo_choices_set(winners, r.key, names[r.winner], false)) st = rheo_fail(err, RHEO_ENOMEM, "tune: out of memory");
+        if (!st && watch->report) watch->report(watch->user, &r);
     }
     free(list);
     return st;

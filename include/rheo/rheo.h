@@ -117,7 +117,7 @@ rheo_status rheo_resume(const rheo_train_options *options, rheo_error *err);
  * faster depends on device, driver and shapes, so it is measured on request, never implicitly. Winners are kept in the cache folder and
  * used by new runs and by evaluation on that device; a run records what it used and goes on with that. */
 
-/* One measured operation. Lent during the report. */
+/* One measured operation. Lent during the call that is given it. */
 typedef struct rheo_tuned {
     const char *key;            /* "conv2d_dw 32x7x7x128 32x7x7x128 0,1,1,1": its name, inputs' shapes, attributes */
     int index, count;           /* this is number index, from 0, of count */
@@ -129,10 +129,17 @@ typedef struct rheo_tuned {
 } rheo_tuned;
 
 /* Measures the operations of a training step, of evaluation and of sampling. Of the options model, data, model_config, device,
- * batch, accumulate, memory, user and stop are used; report may be NULL. Blocks for seconds to minutes: a variant's first
- * use compiles its kernels. Errors as rheo_train's; RHEO_ESTOPPED after *stop, with what was measured until then kept;
- * RHEO_EFILE where the cache folder cannot be written. */
-rheo_status rheo_tune(const rheo_train_options *options, void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err);
+ * batch, accumulate, memory, user and stop are used. Blocks for seconds to minutes: a variant's first use compiles its kernels.
+ *   before   called before a variant is tried; NULL: all are. so_far->names[so_far->variants] is the one, the default where
+ *            so_far->variants is 0. Returns NULL: try it; or why not, kept by the caller until the report, which has it as `trouble`. An
+ *            operation whose default is refused is left out: not measured, not reported, its winner stays as it was
+ *   report   called after each operation, when its winner is kept already; NULL: silence
+ * A driver that crashes in a variant takes the process along. Who cannot afford that calls this in a process of its own, in which
+ * `before` notes what is tried, and in the next one refuses what crashed and leaves out what was measured (tools/tune_parent.c).
+ * Errors as rheo_train's; RHEO_ESTOPPED after *stop, with what was measured until then kept; RHEO_EFILE where the cache folder
+ * cannot be written. */
+rheo_status rheo_tune(const rheo_train_options *options, const char *(*before)(void *user, const rheo_tuned *so_far),
+                      void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err);
 
 /* ---- a trained model ------------------------------------------------------------------------------- */
 
