@@ -15,13 +15,16 @@
 typedef struct ops_options {
     const char *only, *shapes, *roofline;        /* only and roofline may be NULL */
     bool json, unverified;
+    long long rounds;
 } ops_options;
 
 typedef struct row {
     const rheo_node *node;
     char key[RHEO_CHOICE_KEY];
+    const char *variant;     /* NULL: it has no choice */
     int times;               /* it stands in the plan */
-    double seconds, error;   /* error: largest difference from the reference over the largest result; NAN: not verified */
+    double seconds, median;  /* the least of all rounds, and the median of the last */
+    double error;            /* largest difference from the reference over the largest result; NAN: not verified */
 } row;
 
 /* ---- against the reference ------------------------------------------------------------------------------------- */
@@ -72,16 +75,29 @@ static rheo_cost cost_of(const rheo_node *n)
     return (rheo_cost){ (double)rheo_outputs(n), moved };
 }
 
+static const char *variant_in(const rheo_plan *plan, const rheo_node *of)
+{
+    const rheo_node *n;
+    for (int k = 0; of->op->variants && (n = rheo_plan_node(plan, k)) != NULL; k++)
+        if (n->op == of->op) return n->op->variants[n->variant];
+    return NULL;
+}
+
 /* In the variant that models use here. */
 static rheo_status measure(const rheo_instance *in, row *r, bool verify, rheo_error *err)
 {
     rheo_alone alone;
     rheo_plan *plan = NULL;
-    r->error = NAN;
+    rheo_timing timing;
     rheo_status st = rheo_alone_create(in->dev, r->node, &alone, err);
     if (!st) st = rheo_plan_create(alone.graph, alone.state, &(rheo_plan_options){ .choices = in->choices }, &plan, err);
     if (!st && verify && r->node->n_in <= 8 && cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
-    if (!st) st = rheo_alone_time(&alone, plan, TIME_SECONDS, &r->seconds, err);
+    if (!st) st = rheo_alone_time(&alone, plan, TIME_SECONDS, &timing, err);
+    if (!st) {
+        r->variant = variant_in(plan, r->node);
+        r->seconds = fmin(r->seconds, timing.best);
+        r->median = timing.median;
+    }
     rheo_plan_destroy(plan);
     rheo_alone_free(&alone);
     return st;
@@ -110,7 +126,10 @@ static row *collect(const rheo_plan *plan, const char *only, int *count)
         rheo_choice_key(n, r->key);
         while (strcmp(rows[seen].key, r->key)) seen++;
         rows[seen].times++;
-        if (seen == *count) ++*count;
+        if (seen < *count) continue;
+        r->seconds = INFINITY;
+        r->error = NAN;
+        ++*count;
     }
     return rows;
 }
@@ -120,10 +139,10 @@ static void print_row(const row *r, const bench_peak *peak)
     const rheo_cost c = cost_of(r->node);
     const double gflops = c.flops / r->seconds * 1e-9, gbytes = c.bytes / r->seconds * 1e-9;
     const double part = fmax(gflops / peak->gflops, gbytes / peak->gbytes);
-    printf("%9.4f ms %4dx %8.1f GFLOP/s %7.1f GB/s %4.0f %%  ", r->seconds * 1e3, r->times, gflops, gbytes, 100 * part);
+    printf("%9.4f %9.4f ms %4dx %7.1f GFLOP/s %6.1f GB/s %4.0f %%  ", r->seconds * 1e3, r->median * 1e3, r->times, gflops, gbytes, 100 * part);
     if (isnan(r->error)) printf("         ");
     else printf("%8.1e ", r->error);
-    printf(" %s\n", r->key);
+    printf(" %s%s%s%s\n", r->key, r->variant ? " (" : "", r->variant ? r->variant : "", r->variant ? ")" : "");
 }
 
 static bool add_row(cJSON *list, const row *r)
@@ -131,6 +150,7 @@ static bool add_row(cJSON *list, const row *r)
     const rheo_cost c = cost_of(r->node);
     cJSON *o = cJSON_CreateObject();
     return cJSON_AddItemToArray(list, o) && cJSON_AddStringToObject(o, "key", r->key) && cJSON_AddNumberToObject(o, "seconds", r->seconds) &&
+           cJSON_AddNumberToObject(o, "median_seconds", r->median) && (!r->variant || cJSON_AddStringToObject(o, "variant", r->variant)) &&
            cJSON_AddNumberToObject(o, "times", r->times) && cJSON_AddNumberToObject(o, "gflops", c.flops / r->seconds * 1e-9) &&
            cJSON_AddNumberToObject(o, "gbytes", c.bytes / r->seconds * 1e-9) && cJSON_AddNumberToObject(o, "error", r->error);
 }
@@ -183,13 +203,16 @@ static rheo_status run(bench_model *m, const ops_options *options, rheo_error *e
     if (!st && json) bench_add_device(o, m->in.dev);
     if (!st && !json) {
         bench_print_device(m->in.dev);
-        printf("peak %.1f GFLOP/s, %.1f GB/s; %% of the nearer one; error against the reference in double\n\n", peak.gflops, peak.gbytes);
+        printf("peak %.1f GFLOP/s, %.1f GB/s; least and median time; %% of the nearer peak; error against the reference in double\n\n",
+               peak.gflops, peak.gbytes);
     }
-    for (int k = 0; k < count && !st; k++) {
-        st = measure(&m->in, &rows[k], !options->unverified, err);
-        if (!st && json) add_row(list, &rows[k]);
-        else if (!st) print_row(&rows[k], &peak);
-        fflush(stdout);
+    for (long long round = 1; round <= options->rounds && !st; round++) {
+        for (int k = 0; k < count && !st; k++) {
+            st = measure(&m->in, &rows[k], !options->unverified && round == 1, err);
+            if (!st && round == options->rounds && json) add_row(list, &rows[k]);
+            else if (!st && round == options->rounds) print_row(&rows[k], &peak);
+            fflush(stdout);
+        }
     }
     if (!st && !json) print_convolutions(rows, count, &peak);
     if (!st && options->roofline) st = draw(m, options, rows, count, &peak, err);
@@ -202,11 +225,12 @@ static rheo_status run(bench_model *m, const ops_options *options, rheo_error *e
 int bench_run_ops(int argc, char **argv)
 {
     const char *device = NULL;
-    ops_options o = { .shapes = "glow-small" };
+    ops_options o = { .shapes = "glow-small", .rounds = 1 };
     long long batch = 0;
     const tool_option options[] = {
         { "shapes", TOOL_TEXT, &o.shapes, "MODEL", "whose training step (glow-small unless given); or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
+        { "rounds", TOOL_INT, &o.rounds, "R", "over all operations, each by its least time: for machines that others use too; 1", 1, 1000 },
         { "no-verify", TOOL_FLAG, &o.unverified, NULL, "only time them", 0, 0 },
         { "roofline", TOOL_TEXT, &o.roofline, "FILE.png", "draw them: FLOP a byte and FLOP a second below the peaks (by gnuplot)", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },

@@ -7,7 +7,7 @@
 #include "op/ops.h"
 
 #define ROUND_SECONDS 0.005 /* runs queued together, so that waiting for the device counts little */
-
+enum { SEEN_MOST = 512 };
 
 /* Numbers between -1 and 1 without a pattern; zeros as integers, which are indices. */
 static rheo_status fill(rheo_state *state, int storage, rheo_type type, int64_t count, uint32_t seed, rheo_error *err)
@@ -93,18 +93,24 @@ static rheo_status time_runs(const rheo_alone *b, rheo_plan *plan, int runs, dou
     return st;
 }
 
-rheo_status rheo_alone_time(const rheo_alone *b, rheo_plan *plan, double most, double *seconds, rheo_error *err)
+static int shortest_first(const void *a, const void *b)
 {
-    int runs = 1;
-    rheo_status st = time_runs(b, plan, 1, seconds, err);       /* compiles */
-    const double start = rheo_seconds();
-    if (!st) st = time_runs(b, plan, 1, seconds, err);
-    while (!st && *seconds * runs < ROUND_SECONDS) st = time_runs(b, plan, runs *= 2, seconds, err);
-    while (!st && rheo_seconds() - start < most) {
-        double now = INFINITY;
-        st = time_runs(b, plan, runs, &now, err);
-        *seconds = fmin(*seconds, now);
-    }
-    return st;
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
 }
 
+rheo_status rheo_alone_time(const rheo_alone *b, rheo_plan *plan, double most, rheo_timing *out, rheo_error *err)
+{
+    double seen[SEEN_MOST], now = INFINITY;
+    int runs = 1, count = 0;
+    rheo_status st = time_runs(b, plan, 1, &now, err);       /* compiles */
+    const double start = rheo_seconds();
+    if (!st) st = time_runs(b, plan, 1, &now, err);
+    while (!st && now * runs < ROUND_SECONDS) st = time_runs(b, plan, runs *= 2, &now, err);
+    if (st) return st;
+    seen[count++] = now;
+    while (!st && count < SEEN_MOST && rheo_seconds() - start < most) st = time_runs(b, plan, runs, &seen[count++], err);
+    qsort(seen, (size_t)count, sizeof *seen, shortest_first);
+    *out = (rheo_timing){ seen[0], seen[count / 2] };
+    return st;
+}

@@ -22,7 +22,10 @@ void rheo_alone_free(rheo_alone *a);
 
 /* One run of a plan of a->graph; results: all outputs, one after another. */
 rheo_status rheo_alone_run(const rheo_alone *a, rheo_plan *plan, float *results, rheo_error *err);
-/* Seconds of a run, the least seen in about `most` seconds. */
-rheo_status rheo_alone_time(const rheo_alone *a, rheo_plan *plan, double most, double *seconds, rheo_error *err);
+/* Seconds of a run: the least and the median of what was seen in about `most` seconds. */
+typedef struct rheo_timing {
+    double best, median;
+} rheo_timing;
+rheo_status rheo_alone_time(const rheo_alone *a, rheo_plan *plan, double most, rheo_timing *out, rheo_error *err);
 
 #endif

@@ -58,13 +58,15 @@ static rheo_status try_variant(bench *b, int variant, const char *key, double *s
 {
     rheo_choices one = { 0 };
     rheo_plan *plan = NULL;
+    rheo_timing timing;
     const rheo_plan_options options = { .choices = &one };
     rheo_status st = RHEO_OK;
     if (!rheo_choices_set(&one, key, b->alone.node->op->variants[variant], false)) st = rheo_fail(err, RHEO_ENOMEM, "tune: out of memory");
     if (!st) st = rheo_plan_create(b->alone.graph, b->alone.state, &options, &plan, err);
     if (!st) st = rheo_alone_run(&b->alone, plan, variant ? b->found : b->expected, err);
     if (!st && variant) st = compare(b, err);
-    if (!st) st = rheo_alone_time(&b->alone, plan, TUNE_SECONDS, seconds, err);
+    if (!st) st = rheo_alone_time(&b->alone, plan, TUNE_SECONDS, &timing, err);
+    if (!st) *seconds = timing.best;
     rheo_plan_destroy(plan);
     rheo_choices_free(&one);
     return st;
