@@ -27,6 +27,16 @@ static bool probe(const char *folder)
     return any;
 }
 
+static rheo_status list_files(const char *folder, rheo_listing *l, rheo_error *err)
+{
+    for (int k = 0; k <= BATCHES; k++) {
+        const char *name = k < BATCHES ? train_file[k] : test_file[0];
+        char *path = holds(folder, name) ? rheo_path_join(folder, name) : NULL;
+        if (path && !rheo_listing_add(l, path)) return rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", folder);
+    }
+    return RHEO_OK;
+}
+
 static rheo_status shape(const rheo_source *from, bool test, rheo_image_shape *out, rheo_error *err)
 {
     (void)from, (void)test, (void)err;
@@ -93,4 +103,4 @@ static rheo_status read_part(const rheo_source *from, bool test, rheo_rows *rows
     return st;
 }
 
-const rheo_format rheo_format_cifar = { .name = "CIFAR-10 binary", .probe = probe, .shape = shape, .read = read_part };
+const rheo_format rheo_format_cifar = { .name = "CIFAR-10 binary", .probe = probe, .files = list_files, .shape = shape, .read = read_part };

@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/philox.h"
-#include "data/format.h"
+#include "data/kept.h"
 #include "data/toy.h"
 
 /* Splits and toys are part of what a data set is, so their seeds are constants and not the run's. */
@@ -47,16 +47,21 @@ rheo_status rheo_split_find(const char *name, rheo_split *out, rheo_error *err)
 
 static void free_rows(rheo_rows *rows)
 {
-    free(rows->images);
+    if (!rows->mapping.base) {
+        free(rows->images);
+        free(rows->labels);
+    }
     free(rows->vectors);
-    free(rows->labels);
+    rheo_cache_unmap(&rows->mapping);
     *rows = (rheo_rows){ .count = 0 };
 }
+
+static void end_loading(rheo_dataset *data);
 
 void rheo_dataset_close(rheo_dataset *data)
 {
     if (!data) return;
-    (void)rheo_dataset_wait(data, NULL);
+    end_loading(data);
     for (int k = 0; k < RHEO_SPLITS; k++) free_rows(&data->split[k]);
     free(data->name);
     free(data);
@@ -95,11 +100,11 @@ done:
     return st;
 }
 
-static void fingerprint_images(rheo_rows *rows, size_t row_bytes)
+static uint32_t fingerprint_images(const rheo_rows *rows, size_t row_bytes)
 {
     uLong crc = crc32_z(0, rows->images, rows->count * row_bytes);
     if (rows->labels) crc = crc32_z(crc, rows->labels, rows->count);
-    rows->fingerprint = (uint32_t)crc;
+    return (uint32_t)crc;
 }
 
 static const rheo_format *find_format(const char *folder, rheo_error *err)
@@ -115,8 +120,6 @@ static rheo_status read_shape(rheo_dataset *data, const rheo_format *format, con
 {
     rheo_image_shape shape = { 0, 0, 0 };
     const rheo_status st = format->shape(from, splits == 1u << RHEO_SPLIT_TEST, &shape, err);
-    data->kind = RHEO_DATA_IMAGES;
-    data->format = format->name;
     data->h = shape.h, data->w = shape.w, data->c = shape.c;
     return st;
 }
@@ -137,7 +140,7 @@ static rheo_status load_folder(rheo_dataset *data, const rheo_format *format, co
         st = rheo_fail(err, RHEO_EFORMAT, "%s: found test images of %u x %u, expected %u x %u as in training", from->folder, s.h, s.w, data->h,
                        data->w);
     for (int k = 0; k < RHEO_SPLITS && !st; k++) {
-        if (splits >> k & 1) fingerprint_images(&data->split[k], row_bytes);
+        if (splits >> k & 1) data->split[k].fingerprint = fingerprint_images(&data->split[k], row_bytes);
         else free_rows(&data->split[k]);
     }
     return st;
@@ -147,31 +150,96 @@ static rheo_status load_folder(rheo_dataset *data, const rheo_format *format, co
 
 struct rheo_loading {
     pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool ready;              /* under the lock: the rows are there, or err says why not */
+    bool threaded;
     rheo_dataset *data;
     const rheo_format *format;
     rheo_source from;        /* its folder lives as long as the data set */
     unsigned splits;
+    rheo_cache_key key;
+    bool keeps, kept;        /* rows are to be kept under key; they are, and mapped */
     rheo_error err;
 };
+
+static rheo_image_shape shape_of(const rheo_dataset *data) { return (rheo_image_shape){ data->h, data->w, data->c }; }
+
+static void forget(rheo_dataset *data)
+{
+    for (int k = 0; k < RHEO_SPLITS; k++) free_rows(&data->split[k]);
+}
+
+/* All splits as decoded an earlier time, or none of them; what they are made of is still to be read and checked. */
+static bool map_kept(rheo_dataset *data, rheo_cache_key key, unsigned splits)
+{
+    rheo_image_shape shape = { 0, 0, 0 }, s = shape;
+    bool ok = splits != 0;
+    for (int k = 0; k < RHEO_SPLITS && ok; k++) {
+        if (!(splits >> k & 1)) continue;
+        ok = rheo_kept_map(key, (rheo_split)k, &data->split[k], &s) && (!shape.h || !memcmp(&shape, &s, sizeof s));
+        shape = s;
+    }
+    if (!ok) forget(data);
+    data->h = shape.h, data->w = shape.w, data->c = shape.c;
+    return ok;
+}
+
+/* Damage is no error: the files are decoded once more. */
+static bool check_kept(rheo_dataset *data)
+{
+    const size_t row_bytes = (size_t)data->h * data->w * data->c;
+    bool ok = true;
+    for (int k = 0; k < RHEO_SPLITS && ok; k++)
+        ok = !data->split[k].count || fingerprint_images(&data->split[k], row_bytes) == data->split[k].fingerprint;
+    if (!ok) forget(data);
+    return ok;
+}
+
+/* Unless a file changed in the meantime. */
+static void keep(const struct rheo_loading *l)
+{
+    rheo_cache_key now;
+    if (!l->keeps || !rheo_kept_key(l->format, &l->from, &now) || memcmp(&now, &l->key, sizeof now)) return;
+    for (int k = 0; k < RHEO_SPLITS; k++)
+        if (l->splits >> k & 1) rheo_kept_save(l->key, (rheo_split)k, &l->data->split[k], shape_of(l->data));
+}
 
 static void *load(void *user)
 {
     struct rheo_loading *l = user;
-    l->err.status = load_folder(l->data, l->format, &l->from, l->splits, &l->err);
+    const bool kept = l->kept && check_kept(l->data);
+    const rheo_status st = kept ? RHEO_OK : load_folder(l->data, l->format, &l->from, l->splits, &l->err);
+    if (st) rheo_fail(&l->err, st, "%s", rheo_status_text(st));
+    pthread_mutex_lock(&l->lock);
+    l->ready = true;
+    pthread_cond_signal(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    if (!kept && !st) keep(l);
     return NULL;
 }
 
 static rheo_status begin_loading(rheo_dataset *data, const rheo_format *format, const rheo_source *from, unsigned splits,
                                  rheo_error *err)
 {
+    rheo_status st = RHEO_OK;
     struct rheo_loading *l = calloc(1, sizeof *l);
     if (!l) return RHEO_ENOMEM;
     *l = (struct rheo_loading){ .data = data, .format = format, .from = *from, .splits = splits, .err = RHEO_ERROR_INIT };
-    if (pthread_create(&l->thread, NULL, load, l)) {
+    data->kind = RHEO_DATA_IMAGES;
+    data->format = format->name;
+    l->keeps = rheo_kept_key(format, from, &l->key);
+    l->kept = l->keeps && map_kept(data, l->key, splits);
+    if (!l->kept) st = read_shape(data, format, from, splits, err);
+    if (st) {
         free(l);
-        return load_folder(data, format, from, splits, err);
+        return st;
     }
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
     data->loading = l;
+    l->threaded = !pthread_create(&l->thread, NULL, load, l);
+    if (!l->threaded) load(l);
     return RHEO_OK;
 }
 
@@ -179,12 +247,21 @@ rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err)
 {
     struct rheo_loading *l = data->loading;
     if (!l) return RHEO_OK;
-    pthread_join(l->thread, NULL);
-    data->loading = NULL;
-    const rheo_status st = l->err.status;
-    if (st) rheo_fail(err, st, "%s", *l->err.text ? l->err.text : rheo_status_text(st));
+    pthread_mutex_lock(&l->lock);
+    while (!l->ready) pthread_cond_wait(&l->changed, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+    return l->err.status ? rheo_fail(err, l->err.status, "%s", l->err.text) : RHEO_OK;
+}
+
+static void end_loading(rheo_dataset *data)
+{
+    struct rheo_loading *l = data->loading;
+    if (!l) return;
+    if (l->threaded) pthread_join(l->thread, NULL);
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->lock);
     free(l);
-    return st;
+    data->loading = NULL;
 }
 
 /* ---- toys ----------------------------------------------------------------------------------------------------- */
@@ -279,8 +356,7 @@ rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits,
     }
     const rheo_source from = { folder, size };
     const rheo_format *format = find_format(folder, err);
-    st = format ? read_shape(data, format, &from, splits, err) : RHEO_EFILE;
-    if (!st) st = begin_loading(data, format, &from, splits, err);
+    st = format ? begin_loading(data, format, &from, splits, err) : RHEO_EFILE;
 done:
     if (st) {
         rheo_fail(err, st, "%s: out of memory", spec);

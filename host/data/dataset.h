@@ -3,6 +3,7 @@
 #define RHEO_DATA_DATASET_H
 
 #include "base/error.h"
+#include "runtime/cache.h"
 
 typedef enum rheo_data_kind { RHEO_DATA_IMAGES, RHEO_DATA_VECTORS } rheo_data_kind;
 typedef enum rheo_split { RHEO_SPLIT_TRAIN, RHEO_SPLIT_VALID, RHEO_SPLIT_TEST, RHEO_SPLITS } rheo_split;
@@ -14,6 +15,7 @@ typedef struct rheo_rows {
     float *vectors;          /* [count, c], NULL for images */
     uint8_t *labels;         /* [count], or NULL where the source has none */
     uint32_t fingerprint;    /* CRC-32 of what the rows hold; of their recipe where they are generated */
+    rheo_cache_mapping mapping;        /* what images and labels lie in, where they were kept decoded; then they are read only */
 } rheo_rows;
 
 typedef struct rheo_dataset {
@@ -23,7 +25,7 @@ typedef struct rheo_dataset {
     uint32_t h, w, c;        /* a vector is a 1x1 image of c channels */
     double entropy;          /* of generated data, nats; NAN where not known */
     rheo_rows split[RHEO_SPLITS];
-    struct rheo_loading *loading;       /* the thread that reads the rows, until it is waited for */
+    struct rheo_loading *loading;       /* the thread that reads the rows, and then may keep them for the next time */
 } rheo_dataset;
 
 /* Opens a data set by name ("fashion-mnist", "toy:moons") or as a folder: of IDX files
@@ -38,7 +40,7 @@ typedef struct rheo_dataset {
 rheo_status rheo_dataset_open(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err);
 
 /* The two halves of that, with time between them for other work: after the first all is known but the rows, which a thread
- * reads; the second ends the thread and says what became of it. Closing ends it too. */
+ * reads; the second waits for them and says what became of it. Closing waits too, also until decoded rows are in the cache folder. */
 rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err);
 rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err);
 void rheo_dataset_close(rheo_dataset *data);

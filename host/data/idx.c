@@ -1,6 +1,7 @@
 #include "data/idx.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "base/checked.h"
@@ -194,6 +195,22 @@ static bool probe(const char *folder)
     return any;
 }
 
+static rheo_status list_files(const char *folder, rheo_listing *l, rheo_error *err)
+{
+    static const char *const suffix[] = { "images-idx3-ubyte", "labels-idx1-ubyte" };
+    bool compressed = false;
+    for (int k = 0; k < 4; k++) {
+        char *path = NULL;
+        const rheo_status st = find_file(folder, part_name(k / 2), suffix[k % 2], &path, err);
+        if (st) return st;
+        if (!path) continue;
+        compressed = compressed || !strcmp(path + strlen(path) - 3, ".gz");
+        if (!rheo_listing_add(l, path)) return rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", folder);
+    }
+    if (!compressed) rheo_listing_free(l);
+    return RHEO_OK;
+}
+
 static rheo_status format_shape(const rheo_source *from, bool test, rheo_image_shape *shape, rheo_error *err)
 {
     shape->c = 1;
@@ -206,4 +223,4 @@ static rheo_status format_read(const rheo_source *from, bool test, rheo_rows *ro
     return rheo_idx_read_part(from->folder, part_name(test), rows, &shape->h, &shape->w, err);
 }
 
-const rheo_format rheo_format_idx = { .name = "IDX", .probe = probe, .shape = format_shape, .read = format_read };
+const rheo_format rheo_format_idx = { .name = "IDX", .probe = probe, .files = list_files, .shape = format_shape, .read = format_read };

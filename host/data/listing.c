@@ -25,8 +25,7 @@ static bool ends_in(const char *name, const char *ending)
 bool rheo_is_png(const char *name) { return ends_in(name, ".png"); }
 static bool is_image(const char *name) { return rheo_is_png(name) || ends_in(name, ".jpg") || ends_in(name, ".jpeg"); }
 
-/* Takes over path. */
-static bool add(rheo_listing *l, char *path)
+bool rheo_listing_add(rheo_listing *l, char *path)
 {
     if (l->count == l->room) {
         const uint32_t room = l->room ? 2 * l->room : 64;
@@ -54,7 +53,7 @@ static rheo_status walk(const char *folder, int depth, rheo_listing *l, rheo_err
         if (!path) st = RHEO_ENOMEM;
         else if (rheo_folder_exists(path)) st = walk(path, depth + 1, l, err);
         else if (is_image(path)) {
-            if (!add(l, path)) st = RHEO_ENOMEM;
+            if (!rheo_listing_add(l, path)) st = RHEO_ENOMEM;
             path = NULL;
         }
         free(path);

@@ -15,6 +15,7 @@ typedef struct rheo_listing {
 /* Paths in bytewise order, in a list that is zeroed before and freed whatever is returned; hidden files and folders are passed over. */
 rheo_status rheo_listing_make(const char *folder, rheo_listing *l, rheo_error *err);
 void rheo_listing_free(rheo_listing *l);
+bool rheo_listing_add(rheo_listing *l, char *path);        /* at the end; takes over path, whatever is returned. False: out of memory */
 
 bool rheo_is_png(const char *name);
 
