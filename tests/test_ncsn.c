@@ -224,7 +224,7 @@ Test(ncsn, what_is_wrong_is_named)
         { "{\"epsilon\": 1}", { 8, 8, 1, true }, "chains would diverge" },
         { "{\"network\": \"mlp\"}", { 8, 8, 1, true }, "mlp is for vectors" },
         { "{}", { 7, 8, 1, true }, "expected even height and width" },
-        { "{\"network\": \"v3\"}", { 8, 8, 1, true }, "network: found v3, expected one of v1" },
+        { "{\"network\": \"v3\"}", { 8, 8, 1, true }, "network: found 'v3', expected v1, baseline, v2 or mlp; did you mean v1?" },
         { "{\"depth\": 3}", { 8, 8, 1, true }, "ncsn: no option 'depth'" },
         { "{\"objective\": \"dsm\"}", { 1, 1, 2, false }, "dsm needs noise" },
     };

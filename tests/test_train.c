@@ -207,7 +207,7 @@ Test(train, options_are_named)
     rheo_error err = RHEO_ERROR_INIT;
     rheo_train_options o = small("/nonexistent/run", "host", 2);
     o.optimizer = "sgd";
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "optimizer: found 'sgd', expected one of adam");
+    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "optimizer: found 'sgd', expected adam, adamax or adamw");
     o = small("/nonexistent/run", "host", 0);
     ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "when should training end");
     o = small("/nonexistent/run", "host", 2);

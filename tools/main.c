@@ -53,7 +53,9 @@ int main(int argc, char **argv)
         }
         return code;
     }
-    const char *near = tool_nearest(name, &commands->name, N_COMMANDS, sizeof *commands);
-    fprintf(stderr, "rheo: unknown command \"%s\"%s%s; see rheo --help\n", name, near ? ", perhaps " : "", near ? near : "");
+    const char *names[N_COMMANDS + 1] = { NULL };
+    for (int k = 0; k < N_COMMANDS; ++k) names[k] = commands[k].name;
+    const char *near = rheo_nearest_word(name, names);
+    fprintf(stderr, "rheo: unknown command \"%s\"%s%s; see rheo --help\n", name, near ? ", did you mean " : "", near ? near : "");
     return TOOL_USAGE;
 }

@@ -105,12 +105,55 @@ static error_t parse(int key, char *value, struct argp_state *state)
     return EINVAL;
 }
 
+/* A word "--name" or "--name=value" as the table has it: whole, or the beginning of some option, of which getopt decides. */
+static const tool_option *find(const tool_usage *u, const char *word, size_t length)
+{
+    static const tool_option help = { "help", TOOL_FLAG, NULL, NULL, NULL, 0, 0 };
+    const tool_option *found = strncmp(help.name, word, length) ? NULL : &help;
+    for (const tool_option *o = u->options; o->name; ++o) {
+        if (strncmp(o->name, word, length)) continue;
+        if (!o->name[length]) return o;
+        found = o;
+    }
+    return found;
+}
+
+/* getopt names an option that there is not, and no other; here the nearest one is named too. */
+static bool check_names(const tool_usage *u, int n_options, int argc, char **argv)
+{
+    const char *names[n_options + 2];
+    for (int k = 0; k < n_options; ++k) names[k] = u->options[k].name;
+    names[n_options] = "help";
+    names[n_options + 1] = NULL;
+    for (int k = 1; k < argc && strcmp(argv[k], "--"); ++k) {
+        if (strncmp(argv[k], "--", 2)) continue;
+        char word[32];
+        const char *name = argv[k] + 2;
+        const size_t length = strcspn(name, "=");
+        const tool_option *o = find(u, name, length);
+        if (o) {
+            k += o->type != TOOL_FLAG && !name[length];      /* its value may begin with anything */
+            continue;
+        }
+        snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : 0), name);
+        const char *near = rheo_nearest_word(word, names);
+        tool_misused(u->command, "unknown option \"--%.*s\"%s%s", length < 200 ? (int)length : 200, name, near ? ", did you mean --" : "",
+                     near ? near : "");
+        return false;
+    }
+    return true;
+}
+
 bool tool_parse(const tool_usage *u, int *argc, char **argv, int *code)
 {
     reading r = { u, TOOL_USAGE };
     char name[32], *command = argv[0];
     int first = 0, n = 0;
     while (u->options[n].name) ++n;
+    if (!check_names(u, n, *argc, argv)) {
+        *code = TOOL_USAGE;
+        return false;
+    }
     struct argp_option *options = calloc((size_t)n + 2, sizeof *options);
     if (!options) {
         *code = tool_failed(u->command, &(rheo_error){ RHEO_ENOMEM, "" });
@@ -234,41 +277,6 @@ bool tool_can_write(const char *command, const char *out, int *code)
     }
     free(folder);
     return ok;
-}
-
-/* Edits (insert, delete, replace) from a to b, both shorter than 32. */
-static int distance(const char *a, const char *b)
-{
-    int row[33];
-    const int n = (int)strlen(b);
-    for (int j = 0; j <= n; ++j) row[j] = j;
-    for (int i = 1; a[i - 1]; ++i) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; ++j) {
-            const int replace = diagonal + (a[i - 1] != b[j - 1]), other = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = replace < other ? replace : other;
-        }
-    }
-    return row[n];
-}
-
-const char *tool_nearest(const char *typed, const char *const *names, size_t n, size_t stride)
-{
-    const char *best = NULL;
-    const size_t length = strlen(typed);
-    int best_distance = length < 3 ? 2 : 3;      /* and above is not near */
-    if (length >= 32) return NULL;
-    for (size_t k = 0; k < n; ++k) {
-        const char *name = *(const char *const *)(const void *)((const char *)names + k * stride);
-        const int d = strlen(name) < 32 ? distance(typed, name) : best_distance;
-        if (d < best_distance) {
-            best_distance = d;
-            best = name;
-        }
-    }
-    return best;
 }
 
 const char *tool_bytes(uint64_t bytes, char text[16])

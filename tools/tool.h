@@ -142,9 +142,6 @@ rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, cons
 /* "0,.5,1", or "-1:1:7" for 7 from -1 to 1 at even distances: how many, `most` at most; 0: it is neither. */
 int tool_numbers(const char *text, double *out, int most);
 
-/* The one of n names nearest to what was typed, or NULL where none is near; stride is the distance of the names. */
-const char *tool_nearest(const char *typed, const char *const *names, size_t n, size_t stride);
-
 bool tool_ends_in(const char *text, const char *ending);
 
 /* Can a file be made at `out`? Otherwise (or where it is NULL: no --out) says why and sets *code, before anything is computed for it. */

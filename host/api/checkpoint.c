@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/checkpoint.h"
+#include "base/text.h"
 #include "train/bands.h"
 #include "train/checkpoint.h"
 #include "train/feed.h"
@@ -20,13 +21,14 @@ static rheo_status upload(rheo_checkpoint *c, const float *theta, const float *f
 
 rheo_status rheo_checkpoint_open(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err)
 {
-    const rheo_flat flat = weights && !strcmp(weights, "raw") ? RHEO_FLAT_THETA : RHEO_FLAT_EMA;
+    static const char *const kinds[] = { "ema", "raw", NULL };
     rheo_snapshot shot = { .best = NAN };
     rheo_model *model = NULL;
     char *file = NULL;
-    rheo_status st = RHEO_OK;
-    if (weights && flat == RHEO_FLAT_EMA && strcmp(weights, "ema"))
-        return rheo_fail(err, RHEO_EINVAL, "weights: found '%.40s', expected ema or raw", weights);
+    int raw = 0;
+    rheo_status st = weights ? rheo_choose("weights", weights, kinds, &raw, err) : RHEO_OK;
+    const rheo_flat flat = raw ? RHEO_FLAT_THETA : RHEO_FLAT_EMA;
+    if (st) return st;
     rheo_checkpoint *c = calloc(1, sizeof *c);
     if (!c) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     st = rheo_run_checkpoint(path, false, &file, err);

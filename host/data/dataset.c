@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/philox.h"
+#include "base/text.h"
 #include "data/kept.h"
 #include "data/toy.h"
 
@@ -30,19 +31,19 @@ enum { FORMATS = sizeof formats / sizeof *formats };
 /* Points of each split of a toy, and the index of its first. */
 static const struct { uint32_t first, count; } toy_part[RHEO_SPLITS] = { { 0, 200000 }, { 1u << 30, 5000 }, { 1u << 31, 50000 } };
 
+static const char *const split_names[RHEO_SPLITS + 1] = { "train", "valid", "test", NULL };
+
 const char *rheo_split_name(rheo_split split)
 {
-    static const char *const name[RHEO_SPLITS] = { "train", "valid", "test" };
-    return name[split];
+    return split_names[split];
 }
 
 rheo_status rheo_split_find(const char *name, rheo_split *out, rheo_error *err)
 {
     int k = 0;
-    while (k < RHEO_SPLITS && strcmp(name, rheo_split_name((rheo_split)k))) k++;
-    if (k == RHEO_SPLITS) return rheo_fail(err, RHEO_EINVAL, "split: found '%.40s', expected train, valid or test", name);
-    *out = (rheo_split)k;
-    return RHEO_OK;
+    const rheo_status st = rheo_choose("split", name, split_names, &k, err);
+    if (!st) *out = (rheo_split)k;
+    return st;
 }
 
 static void free_rows(rheo_rows *rows)
@@ -289,26 +290,6 @@ static rheo_status load_toy(rheo_dataset *data, const rheo_toy *toy, unsigned sp
 
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 
-/* Levenshtein distance of names up to 31 characters; longer ones are far from everything. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[32];
-    const size_t na = strlen(a), nb = strlen(b);
-    if (na > 31 || nb > 31) return 64;
-    for (unsigned j = 0; j <= nb; j++) row[j] = j;
-    for (unsigned i = 1; i <= na; i++) {
-        unsigned corner = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= nb; j++) {
-            const unsigned replaced = corner + (a[i - 1] != b[j - 1]);
-            const unsigned longer = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            corner = row[j];
-            row[j] = replaced < longer ? replaced : longer;
-        }
-    }
-    return row[nb];
-}
-
 /* Unknown names are answered with the nearest known one, if it is near, and all of them. */
 static rheo_status fail_unknown(const char *spec, rheo_error *err)
 {
@@ -318,7 +299,7 @@ static rheo_status fail_unknown(const char *spec, rheo_error *err)
     for (int k = 0; k < KNOWN_FOLDERS + rheo_toy_count; k++) {
         const bool toy = k >= KNOWN_FOLDERS;
         snprintf(name, sizeof name, "%s%s", toy ? "toy:" : "", toy ? rheo_toys[k - KNOWN_FOLDERS].name : known_folder[k].name);
-        const unsigned d = distance(spec, name), bare = toy ? distance(spec, name + 4) : d;
+        const unsigned d = rheo_text_distance(spec, name), bare = toy ? rheo_text_distance(spec, name + 4) : d;
         if (d < best || bare < best) {
             best = d < bare ? d : bare;
             snprintf(near, sizeof near, "; did you mean %s?", name);

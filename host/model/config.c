@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/text.h"
+
 rheo_status rheo_config_integer(cJSON *config, const char *name, int64_t fallback, int64_t least, int64_t most, int64_t *out,
                                 rheo_error *err)
 {
@@ -41,19 +43,7 @@ rheo_status rheo_config_choice(cJSON *config, const char *name, const char *cons
         *out = fallback;
         return cJSON_AddStringToObject(config, name, words[fallback]) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     }
-    char list[160] = "";
-    for (int k = 0; words[k]; k++) {
-        if (cJSON_IsString(item) && strcmp(item->valuestring, words[k]) == 0) {
-            *out = k;
-            return RHEO_OK;
-        }
-        if (strlen(list) + strlen(words[k]) + 3 < sizeof list) {
-            if (k) strcat(list, ", ");
-            strcat(list, words[k]);
-        }
-    }
-    return rheo_fail(err, RHEO_EINVAL, "%s: found %s, expected one of %s", name, cJSON_IsString(item) ? item->valuestring : "no text",
-                     list);
+    return rheo_choose(name, cJSON_IsString(item) ? item->valuestring : "", words, out, err);
 }
 
 rheo_status rheo_config_check(const cJSON *config, const char *model, const char *const *names, rheo_error *err)
@@ -64,7 +54,10 @@ rheo_status rheo_config_check(const cJSON *config, const char *model, const char
     {
         bool known = false;
         for (int k = 0; names[k] && !known; k++) known = strcmp(item->string, names[k]) == 0;
-        if (!known) return rheo_fail(err, RHEO_EINVAL, "%s: no option '%s'", model, item->string);
+        const char *near = known ? NULL : rheo_nearest_word(item->string, names);
+        if (!known)
+            return rheo_fail(err, RHEO_EINVAL, "%s: no option '%s'%s%s%s", model, item->string, near ? "; did you mean " : "", near ? near : "",
+                             near ? "?" : "");
     }
     return RHEO_OK;
 }

@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-/* Add a model to both. */
+/* Add a model to both, in the same order. */
 static const rheo_model_type *const models[] = { &rheo_model_glow, &rheo_model_ncsn };
-const char *rheo_model_names(void) { return "glow, ncsn"; }
+static const char *const names[] = { "glow", "ncsn", NULL };
+const char *const *rheo_model_names(void) { return names; }
 
 const rheo_model_type *rheo_model_find(const char *name)
 {

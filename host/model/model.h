@@ -66,6 +66,6 @@ struct rheo_model {
 
 extern const rheo_model_type rheo_model_glow, rheo_model_ncsn;
 const rheo_model_type *rheo_model_find(const char *name);      /* NULL: no such model */
-const char *rheo_model_names(void);             /* all of them: "glow, ncsn" */
+const char *const *rheo_model_names(void);      /* all of them, NULL-terminated */
 
 #endif

@@ -1,14 +1,14 @@
 /* From a caller's options to noise levels, steps and their size. */
 #include <math.h>
-#include <string.h>
 
+#include "base/text.h"
 #include "sample/draw_score.h"
 
 rheo_status rheo_score_choose(const char *what, const char *found, const char *first, const char *second, int *out, rheo_error *err)
 {
-    *out = found && !strcmp(found, second);
-    if (!found || *out || !strcmp(found, first)) return RHEO_OK;
-    return rheo_fail(err, RHEO_EINVAL, "%s: found '%.40s', expected %s or %s", what, found, first, second);
+    const char *const words[] = { first, second, NULL };
+    *out = 0;
+    return found ? rheo_choose(what, found, words, out, err) : RHEO_OK;
 }
 
 /* The model's own number and convention stand for those not given; score 5.3 for those of a single level among several. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "op/rules.h"
 #include "train/feed.h"
 
@@ -20,9 +21,11 @@ static void take_defaults(rheo_recipe *r, rheo_training_defaults d)
 
 rheo_status rheo_recipe_model(rheo_recipe *recipe, rheo_model **out, rheo_error *err)
 {
+    int kind = 0;
+    rheo_status st = rheo_choose("model", recipe->model, rheo_model_names(), &kind, err);
+    if (st) return st;
     const rheo_model_type *type = rheo_model_find(recipe->model);
-    if (!type) return rheo_fail(err, RHEO_EINVAL, "model: found '%s', expected one of %s", recipe->model, rheo_model_names());
-    const rheo_status st = type->create(recipe->config, recipe->shape, recipe->seed, out, err);
+    st = type->create(recipe->config, recipe->shape, recipe->seed, out, err);
     if (!st) take_defaults(recipe, type->defaults(*out));
     return st;
 }

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const memory_names[RHEO_MEMORIES] = { "auto", "store", "invert" };
-static const char *const schedule_names[RHEO_SCHEDULES] = { "constant", "linear" };
-static const char *const optimizer_names[] = { "adam", "adamax", "adamw" };
-enum { OPTIMIZERS = sizeof optimizer_names / sizeof *optimizer_names };
+#include "base/text.h"
+
+static const char *const memory_names[RHEO_MEMORIES + 1] = { "auto", "store", "invert", NULL };
+static const char *const schedule_names[RHEO_SCHEDULES + 1] = { "constant", "linear", NULL };
+static const char *const optimizer_names[] = { "adam", "adamax", "adamw", NULL };
+enum { OPTIMIZERS = sizeof optimizer_names / sizeof *optimizer_names - 1 };
 
 static int find_name(const char *name, const char *const *names, int n)
 {
@@ -60,15 +62,6 @@ static rheo_status check(const rheo_recipe *r, rheo_error *err)
 
 /* ---- from the caller ------------------------------------------------------------------------------- */
 
-static rheo_status choose(const char *what, const char *name, const char *const *names, int n, int *out, rheo_error *err)
-{
-    char list[96] = "";
-    *out = find_name(name, names, n);
-    if (*out >= 0) return RHEO_OK;
-    for (int k = 0; k < n; k++) strcat(strcat(list, k ? ", " : ""), names[k]);
-    return rheo_fail(err, RHEO_EINVAL, "%s: found '%.40s', expected one of %s", what, name, list);
-}
-
 static rheo_status take_config(const char *text, rheo_recipe *r, rheo_error *err)
 {
     r->config = text && *text ? cJSON_Parse(text) : cJSON_CreateObject();
@@ -86,9 +79,9 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *o
     rheo_status st = copy_text(r.model, sizeof r.model, o->model, "model", err);
     if (!st) st = copy_text(r.data, sizeof r.data, o->data, "data", err);
     if (!st && o->device && *o->device) st = copy_text(r.device, sizeof r.device, o->device, "device", err);
-    if (!st) st = choose("optimizer", o->optimizer, optimizer_names, OPTIMIZERS, &kind, err);
-    if (!st) st = choose("memory", o->memory, memory_names, RHEO_MEMORIES, &memory, err);
-    if (!st && o->schedule) st = choose("schedule", o->schedule, schedule_names, RHEO_SCHEDULES, &schedule, err);
+    if (!st) st = rheo_choose("optimizer", o->optimizer, optimizer_names, &kind, err);
+    if (!st) st = rheo_choose("memory", o->memory, memory_names, &memory, err);
+    if (!st && o->schedule) st = rheo_choose("schedule", o->schedule, schedule_names, &schedule, err);
     r.memory = (rheo_memory)memory;
     r.schedule = (rheo_schedule)schedule;
     r.optimizer = (rheo_adam_attr){ kind, 0.9, 0.999, 1e-8, kind == 2 ? 0.01 : 0 };

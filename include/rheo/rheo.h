@@ -54,6 +54,8 @@ rheo_status rheo_devices(rheo_device_info **out, size_t *count, rheo_error *err)
 
 const char *rheo_version(void);                 /* "0.1.0" */
 void rheo_free(void *memory);                   /* what a call said the caller frees; accepts NULL */
+/* For messages: the one of NULL-terminated words nearest to what was found, by edits of characters; NULL where none is near. */
+const char *rheo_nearest_word(const char *found, const char *const *words);
 
 /* ---- whole jobs: training ------------------------------------------------------------------------
  *
