@@ -1,4 +1,5 @@
 /* Pictures (score 13), read back through libpng. */
+#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <math.h>
 #include <png.h>
@@ -39,7 +40,7 @@ static uint8_t *read_png(const char *path, uint32_t *h, uint32_t *w, uint32_t *c
 Test(png, grid)
 {
     enum { N = 5, H = 3, W = 4 };
-    static const rheo_png_text text[] = { { "Software", "rheo" }, { "rheo:config", "{\"name\": \"Größe 2.5σ\"}" } };
+    static const rheo_grid_text text = { .made_by = "{\"name\": \"Größe 2.5σ\"}" };
     scratch s = scratch_make();
     rheo_error err = RHEO_ERROR_INIT;
     char value[80];
@@ -47,10 +48,10 @@ Test(png, grid)
         uint8_t images[N * H * W * 3];
         uint32_t h, w, channels;
         for (size_t k = 0; k < sizeof images; k++) images[k] = (uint8_t)(k % 254 + 1);
-        ASSERT_OK(rheo_png_write_grid(scratch_file(&s, "g.png"), images, N, H, W, c, 0, text, 2, &err));
-        uint8_t *p = read_png(s.path, &h, &w, &channels, "rheo:config", value, sizeof value);
+        ASSERT_OK(rheo_grid_write(scratch_file(&s, "g.png"), images, N, H, W, c, 0, &text, &err));
+        uint8_t *p = read_png(s.path, &h, &w, &channels, "rheo", value, sizeof value);
         cr_assert(w == 3 * (W + 2) + 2 && h == 2 * (H + 2) + 2 && channels == c, "5 images stand in 3 columns and 2 rows");
-        cr_assert_str_eq(value, text[1].value);
+        cr_assert_str_eq(value, text.made_by);
         size_t lit = 0, right = 0;
         for (size_t k = 0; k < (size_t)h * w * c; k++) lit += p[k] != 0;
         cr_assert_eq(lit, N * H * W * c, "all else is black");
@@ -60,10 +61,10 @@ Test(png, grid)
                     right += p[((k / 3 * (H + 2) + 2 + y) * w + k % 3 * (W + 2) + 2) * c + x] == images[(k * H + y) * W * c + x];
         cr_assert_eq(right, lit);
         free(p);
-        ASSERT_OK(rheo_png_write_grid(scratch_file(&s, "g.png"), images, N, H, W, c, 2, text, 1, &err));
+        ASSERT_OK(rheo_grid_write(scratch_file(&s, "g.png"), images, N, H, W, c, 2, NULL, &err));
         p = read_png(s.path, &h, &w, &channels, "Software", value, sizeof value);
         cr_assert(w == 2 * (W + 2) + 2 && h == 3 * (H + 2) + 2);
-        cr_assert_str_eq(value, "rheo");
+        cr_assert(!strncmp(value, "rheo ", 5), "%s", value);
         free(p);
     }
     static const uint8_t dot[4] = { 0 };
@@ -71,10 +72,86 @@ Test(png, grid)
     ASSERT_FAILS(rheo_png_write("/none/x.png", dot, 1, 1, 1, NULL, 0, &err), RHEO_EFILE, "No such file");
     ASSERT_FAILS(rheo_png_write(s.path, dot, 1, 1, 4, NULL, 0, &err), RHEO_EINVAL, "in 4 channels");
     ASSERT_FAILS(rheo_png_write(s.path, dot, 0, 1, 1, NULL, 0, &err), RHEO_EINVAL, "0 x 1");
-    ASSERT_FAILS(rheo_png_write_grid(s.path, dot, ~0u, ~0u, ~0u, 1, 0, NULL, 0, &err), RHEO_EINVAL, "cannot be written");
-    ASSERT_FAILS(rheo_png_write_grid(s.path, dot, 0, 1, 1, 1, 0, NULL, 0, &err), RHEO_EINVAL, "0 images");
+    ASSERT_FAILS(rheo_grid_write(s.path, dot, ~0u, ~0u, ~0u, 1, 0, NULL, &err), RHEO_EINVAL, "cannot be written");
+    ASSERT_FAILS(rheo_grid_write(s.path, dot, 0, 1, 1, 1, 0, NULL, &err), RHEO_EINVAL, "0 images");
     ASSERT_FAILS(rheo_png_write(s.path, dot, 1, 1, 1, &nameless, 1, &err), RHEO_EFILE, "keyword");
     cr_assert_eq(scratch_count(&s), 1, "the earlier picture stands, nothing half-written beside it");
+    scratch_remove(&s);
+}
+
+/* What stands left of the images of a row is its label: white on black, one for each text. */
+Test(png, rows_with_labels)
+{
+    enum { ROWS = 3, ACROSS = 2, W = 5 };
+    static const char *const labels[ROWS] = { "0.25", "1", "0.25" };
+    static const uint32_t heights[] = { 4, 28 };
+    const rheo_grid_text text = { .labels = labels };
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    for (int j = 0; j < 2; j++) {
+        const uint32_t high = heights[j], pitch = (high < 12 ? 12 : high) + 2;
+        uint8_t images[ROWS * ACROSS * 28 * W], *p = NULL;
+        uint32_t h, w, c;
+        memset(images, 100, sizeof images);
+        ASSERT_OK(rheo_grid_write(scratch_file(&s, "l.png"), images, ROWS * ACROSS, high, W, 1, ACROSS, &text, &err));
+        ASSERT_OK(rheo_png_read(s.path, &p, &h, &w, &c, &err));
+        const uint32_t left = w - ACROSS * (W + 2);
+        cr_assert(h == ROWS * pitch + 2 && left > 20 && left < 40, "%u x %u", h, w);
+        uint32_t white[ROWS] = { 0 }, grey = 0, other = 0;
+        for (uint32_t k = 0; k < h * w; k++) {
+            white[k / w / pitch % ROWS] += p[k] == 255 && k % w < left;
+            grey += p[k] == 100 && k % w >= left;
+            other += p[k] != 0 && p[k] != (k % w < left ? 255 : 100);
+        }
+        cr_assert(grey == ROWS * ACROSS * high * W && other == 0, "%u grey, %u others", grey, other);
+        cr_assert(white[0] > 20 && white[0] == white[2] && white[1] > 4 && white[1] < white[0] / 2, "%u %u", white[0], white[1]);
+        free(p);
+    }
+    scratch_remove(&s);
+}
+
+/* Of our own writing, and Latin-1 as other programs write it, before the pixels and behind them. */
+Test(png, texts_are_read_back)
+{
+    static const rheo_grid_text text = { .about = "a σ of 2", .made_by = "{\"command\":\"sample\",\"options\":{\"seed\":7}}" };
+    static const uint8_t dot[2] = { 1, 2 };
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    char *json = NULL;
+    ASSERT_OK(rheo_grid_write(scratch_file(&s, "t.png"), dot, 2, 1, 1, 1, 2, &text, &err));
+    ASSERT_OK(rheo_describe(s.path, &json, &err));
+    cJSON *o = cJSON_Parse(json), *texts = cJSON_GetObjectItem(o, "text");
+    cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(texts, "Description")), text.about);
+    cr_assert_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(cJSON_GetObjectItem(texts, "rheo"), "options"), "seed")->valueint, 7);
+    cr_assert_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(o, "picture"), "width")->valueint, 8);
+    cJSON_Delete(o);
+    rheo_free(json);
+
+    FILE *f = fopen(scratch_file(&s, "other.png"), "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png), behind = png_create_info_struct(png);
+    char key[] = "Title", value[] = "Gr\xf6\xdf" "e", late[] = "Comment", rheo[] = "rheo", half[] = "{\"seed\":";
+    cr_assert(f && !setjmp(png_jmpbuf(png)));
+    png_init_io(png, f);
+    png_set_IHDR(png, info, 1, 1, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_text(png, info, &(png_text){ .compression = PNG_TEXT_COMPRESSION_zTXt, .key = key, .text = value }, 1);
+    png_set_text(png, info, &(png_text){ .compression = PNG_TEXT_COMPRESSION_NONE, .key = rheo, .text = half }, 1);
+    png_write_info(png, info);
+    png_write_row(png, dot);
+    png_set_text(png, behind, &(png_text){ .compression = PNG_TEXT_COMPRESSION_NONE, .key = late, .text = key }, 1);
+    png_write_end(png, behind);
+    png_destroy_info_struct(png, &behind);
+    png_destroy_write_struct(&png, &info);
+    fclose(f);
+    ASSERT_OK(rheo_describe(s.path, &json, &err));
+    o = cJSON_Parse(json), texts = cJSON_GetObjectItem(o, "text");
+    cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(texts, "Title")), "Größe");
+    cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(texts, "Comment")), "Title");
+    cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(texts, "rheo")), half, "what is no object stays as it is");
+    cJSON_Delete(o);
+    rheo_free(json);
+    scratch_put(&s, "other.png", "\x89PNG\r\n\x1a\n", 8);
+    ASSERT_FAILS(rheo_describe(s.path, &json, &err), RHEO_EFORMAT, "other.png: damaged");
     scratch_remove(&s);
 }
 

@@ -4,20 +4,21 @@
 
 #include "tool.h"
 
-static rheo_status decode(rheo_checkpoint *c, const char *file, uint32_t columns, const char *out, rheo_error *err)
+static rheo_status decode(rheo_checkpoint *c, const tool_usage *usage, char **files, uint32_t columns, const char *out, rheo_error *err)
 {
     rheo_checkpoint_facts f;
     rheo_checkpoint_facts_of(c, &f);
     const uint32_t dims = f.h * f.w * f.c;
-    char about[160];
+    char name[100];
     float *codes = NULL;
     void *x = NULL;
     uint32_t n = 0;
-    rheo_status st = rheo_codes_read(file, dims, &codes, &n, err);
+    rheo_status st = rheo_codes_read(files[1], dims, &codes, &n, err);
     if (!st && !(x = malloc((size_t)n * dims * (f.vectors ? sizeof(float) : 1)))) st = err->status = RHEO_ENOMEM;
     if (!st) st = rheo_decode(c, codes, n, x, err);
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, decoded", f.model, f.data, (unsigned long long)f.step);
-    if (!st) st = tool_write_samples(out, x, n, &f, columns, about, err);
+    tool_origin origin = tool_origin_of(usage, NULL, files[0], &f);
+    tool_origin_tell(&origin, ", codes of %s", tool_base_name(files[1], name, sizeof name));
+    if (!st) st = tool_write_samples(out, x, n, columns, &origin, err);
     rheo_free(codes);
     free(x);
     return st;
@@ -45,7 +46,7 @@ int tool_decode(int argc, char **argv)
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("decode", out, &code)) return code;
     rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
-    if (!st) st = decode(c, argv[1], (uint32_t)columns, out, &err);
+    if (!st) st = decode(c, &usage, argv, (uint32_t)columns, out, &err);
     if (st) code = tool_failed("decode", &err);
     else printf("%s\n", out);
     rheo_checkpoint_close(c);

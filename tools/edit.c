@@ -47,14 +47,13 @@ static rheo_status move(rheo_checkpoint *c, const asked *a, const rheo_data *dat
     return st;
 }
 
-static rheo_status edit(rheo_checkpoint *c, const asked *a, rheo_error *err)
+static rheo_status edit(rheo_checkpoint *c, const tool_usage *usage, const char *from, const asked *a, rheo_error *err)
 {
     rheo_checkpoint_facts f;
     rheo_checkpoint_facts_of(c, &f);
     const uint32_t dims = f.h * f.w * f.c;
     const double *s = a->strength;
     rheo_data data = { .x = NULL };
-    char about[240];
     void *x = NULL;
     float *direction = malloc(dims * sizeof *direction);
     rheo_status st = direction ? rheo_checkpoint_data(c, a->data, a->split, (uint32_t)a->index, (uint32_t)a->n, &data, err)
@@ -62,9 +61,10 @@ static rheo_status edit(rheo_checkpoint *c, const asked *a, rheo_error *err)
     if (!st && !(x = malloc((size_t)data.n * (size_t)a->strengths * dims * (f.vectors ? sizeof(float) : 1)))) st = err->status = RHEO_ENOMEM;
     if (!st) st = find_direction(c, a, dims, direction, err);
     if (!st) st = move(c, a, &data, dims, direction, x, err);
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, %.20s images from %lld on moved towards class %lld by %d strengths, %g to %g",
-             f.model, f.data, (unsigned long long)f.step, a->split, a->index, a->attribute, a->strengths, s[0], s[a->strengths - 1]);
-    if (!st) st = tool_write_samples(a->out, x, data.n * (uint32_t)a->strengths, &f, (uint32_t)a->strengths, about, err);
+    tool_origin origin = tool_origin_of(usage, NULL, from, &f);
+    tool_origin_tell(&origin, ", %.20s images from %lld on moved towards class %lld by %d strengths, %g to %g", a->split, a->index, a->attribute,
+                     a->strengths, s[0], s[a->strengths - 1]);
+    if (!st) st = tool_write_samples(a->out, x, data.n * (uint32_t)a->strengths, (uint32_t)a->strengths, &origin, err);
     rheo_data_free(&data);
     free(direction);
     free(x);
@@ -106,7 +106,7 @@ int tool_edit(int argc, char **argv)
         return tool_misused("edit", "--strength: found \"%.100s\", expected numbers with commas between, or first:last:count, %d at most", strength,
                             MOST);
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("edit", &err);
-    if (edit(c, &a, &err)) code = tool_failed("edit", &err);
+    if (edit(c, &usage, argv[0], &a, &err)) code = tool_failed("edit", &err);
     else printf("%s\n", a.out);
     rheo_checkpoint_close(c);
     return code;

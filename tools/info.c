@@ -16,13 +16,41 @@ static double number_of(const cJSON *o, const char *name)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+/* Other programs' texts may hold anything: what a terminal would obey is not printed. */
+static void print_text_of(const char *name, const char *value)
+{
+    const char *part[2] = { name, value };
+    for (int k = 0; k < 2; k++) {
+        int n = 0;
+        printf(k ? " " : "  ");
+        for (const char *c = part[k]; *c; c++, n++) putchar(*c == '\n' && k ? ' ' : (unsigned char)*c < 32 || *c == 127 ? '?' : *c);
+        if (!k) printf("%*s", n < 14 ? 14 - n : 0, "");
+    }
+    putchar('\n');
+}
+
 static void print_members(const cJSON *o)
 {
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, o) {
-        if (cJSON_IsString(item)) printf("  %-14s %s\n", item->string, item->valuestring);
-        else printf("  %-14s %.10g\n", item->string, item->valuedouble);
+        if (cJSON_IsString(item)) print_text_of(item->string, item->valuestring);
+        else if (cJSON_IsBool(item)) print_text_of(item->string, cJSON_IsTrue(item) ? "yes" : "no");
+        else if (cJSON_IsNumber(item)) printf("  %-14s %.10g\n", item->string, item->valuedouble);
     }
+}
+
+/* A picture's own text, and what rheo noted in it. */
+static void print_picture(const cJSON *o, const cJSON *picture)
+{
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(o, "text"), *made_by = cJSON_GetObjectItemCaseSensitive(text, "rheo");
+    printf("%s\npicture of %.0f x %.0f pixels in %s\n", text_of(o, "file"), number_of(picture, "height"), number_of(picture, "width"),
+           number_of(picture, "channels") > 1 ? "colour" : "grey");
+    print_members(text);
+    if (!cJSON_IsObject(made_by)) return;
+    printf("made by\n");
+    print_members(made_by);
+    printf("with options\n");
+    print_members(cJSON_GetObjectItemCaseSensitive(made_by, "options"));
 }
 
 static void print_text(const cJSON *o)
@@ -50,8 +78,9 @@ int tool_info(int argc, char **argv)
         { 0 },
     };
     const tool_usage usage = {
-        .command = "info", .operands = "FILE|RUN", .min_operands = 1, .max_operands = 1, .options = options,
-        .summary = "Says what a checkpoint is: its model, data, step and options. A run folder stands for its last checkpoint.\v"
+        .command = "info", .operands = "FILE|RUN|PICTURE.png", .min_operands = 1, .max_operands = 1, .options = options,
+        .summary = "Says what a checkpoint is: its model, data, step and options. A run folder stands for its last checkpoint. "
+                   "Or what a picture is, and with which command and options rheo made it.\v"
                    "Example: rheo info runs/demo",
     };
     rheo_error err = RHEO_ERROR_INIT;
@@ -60,7 +89,9 @@ int tool_info(int argc, char **argv)
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (rheo_describe(argv[0], &text, &err)) return tool_failed("info", &err);
     cJSON *o = json ? NULL : cJSON_Parse(text);
-    if (o) print_text(o);
+    const cJSON *picture = cJSON_GetObjectItemCaseSensitive(o, "picture");
+    if (picture) print_picture(o, picture);
+    else if (o) print_text(o);
     else puts(text);
     cJSON_Delete(o);
     rheo_free(text);

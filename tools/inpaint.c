@@ -7,7 +7,7 @@
 
 typedef struct asked {
     const char *image, *data, *split, *mask, *out;
-    long long index;
+    long long index, steps;
     rheo_inpaint_options how;
     rheo_langevin_options chain;
 } asked;
@@ -74,25 +74,29 @@ static void remark(const uint8_t *mask, size_t pixels)
 }
 
 /* What is known (the rest grey), the completions, the image. */
-static rheo_status write_row(const char *path, const uint8_t *image, const uint8_t *mask, const float *x, uint32_t n,
-                             const rheo_checkpoint_facts *f, rheo_error *err)
+static rheo_status write_row(const char *path, const uint8_t *image, const uint8_t *mask, const float *x, uint32_t n, tool_origin *origin,
+                             rheo_error *err)
 {
+    const rheo_checkpoint_facts *f = origin->facts;
     const size_t dims = (size_t)f->h * f->w * f->c;
     uint8_t *row = malloc((n + 2) * dims);
     if (!row) return err->status = RHEO_ENOMEM;
     for (size_t k = 0; k < dims; k++) row[k] = mask[k / f->c] ? image[k] : 128;
     rheo_to_bytes(x, n * dims, row + dims);
     memcpy(row + (n + 1) * dims, image, dims);
-    const rheo_status st = rheo_grid_write(path, row, n + 2, f->h, f->w, f->c, n + 2 <= 24 ? n + 2 : 0,
-                                           "what was known, completions by a score model, the image", err);
+    tool_origin_tell(origin, ": what was known of an image, completions, the image");
+    const rheo_status st = tool_write_grid(path, row, n + 2, n + 2 <= 24 ? n + 2 : 0, origin, err);
     free(row);
     return st;
 }
 
-static rheo_status inpaint(rheo_checkpoint *c, asked *a, rheo_error *err)
+static const char *const of_data[] = { "data", "split", "index", NULL };
+
+static rheo_status inpaint(rheo_checkpoint *c, const tool_usage *usage, const char *from, asked *a, rheo_error *err)
 {
     rheo_checkpoint_facts f;
     rheo_checkpoint_facts_of(c, &f);
+    tool_origin origin = tool_origin_of(usage, a->image ? of_data : NULL, from, &f);
     uint8_t *image = NULL, *mask = malloc((size_t)f.h * f.w);
     float *x = malloc(a->chain.n * (size_t)f.h * f.w * f.c * sizeof *x);
     rheo_status st = mask && x ? RHEO_OK : (err->status = RHEO_ENOMEM);
@@ -104,12 +108,14 @@ static rheo_status inpaint(rheo_checkpoint *c, asked *a, rheo_error *err)
     if (!st) st = read_image(a, &f, &image, err);
     if (!st && !name_mask(a->mask, f.h, f.w, mask)) st = read_mask(a->mask, &f, mask, err);
     if (!st) remark(mask, (size_t)f.h * f.w);
+    if (!st) st = rheo_langevin_complete(c, &a->chain, err);
+    a->steps = a->chain.steps;
     tool_langevin_start(&a->chain);
     if (!st) st = rheo_inpaint(c, image, mask, &a->how, &a->chain, x, err);
     tool_langevin_end();
     if (!st)
         st = tool_ends_in(a->out, ".npy") ? rheo_npy_write(a->out, x, a->chain.n, f.h, f.w, f.c, err)
-                                          : write_row(a->out, image, mask, x, a->chain.n, &f, err);
+                                          : write_row(a->out, image, mask, x, a->chain.n, &origin, err);
     rheo_free(image);
     free(mask);
     free(x);
@@ -120,7 +126,7 @@ int tool_inpaint(int argc, char **argv)
 {
     asked a = { .split = "test", .index = -1 };
     const char *device = NULL, *weights = "ema";
-    long long n = 8, seed = 0, steps = 0;
+    long long n = 8, seed = 0;
     rheo_langevin_defaults(&a.chain);
     const tool_option options[] = {
         { "image", TOOL_TEXT, &a.image, "FILE", "the image, PNG, of the model's size", 0, 0 },
@@ -133,7 +139,7 @@ int tool_inpaint(int argc, char **argv)
         { "variant", TOOL_TEXT, &a.how.variant, "V", "v1 (noise of known pixels once a level), v2 (each step)", 0, 0 },
         { "finish", TOOL_TEXT, &a.how.finish, "F", "of known pixels: restore (the default) or noisy", 0, 0 },
         { "seed", TOOL_INT, &seed, "S", "0", 0, 9e18 },
-        TOOL_LANGEVIN_OPTIONS(a.chain, steps),
+        TOOL_LANGEVIN_OPTIONS(a.chain, a.steps),
         { "weights", TOOL_TEXT, &weights, "W", "ema (averaged, the default) or raw", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         { 0 },
@@ -158,8 +164,8 @@ int tool_inpaint(int argc, char **argv)
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("inpaint", &err);
     a.chain.n = (uint32_t)n;
     a.chain.seed = (uint64_t)seed;
-    a.chain.steps = steps;
-    if (inpaint(c, &a, &err))
+    a.chain.steps = a.steps;
+    if (inpaint(c, &usage, argv[0], &a, &err))
         code = tool_failed("inpaint", &err);
     else
         printf("%s\n", a.out);

@@ -12,11 +12,11 @@ typedef struct asked {
 
 /* ---- score models ------------------------------------------------------------------------------------------------ */
 
-static rheo_status of_score(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+static rheo_status of_score(rheo_checkpoint *c, asked *a, tool_origin *origin, rheo_error *err)
 {
+    const rheo_checkpoint_facts *f = origin->facts;
     const uint32_t n = a->chain.n;
     const size_t count = (size_t)n * f->h * f->w * f->c;
-    char about[160];
     float *x = malloc(count * sizeof *x);
     unsigned char *bytes = malloc(count);
     rheo_status st = x && bytes ? RHEO_OK : (err->status = RHEO_ENOMEM);
@@ -24,16 +24,17 @@ static rheo_status of_score(rheo_checkpoint *c, asked *a, const rheo_checkpoint_
         st = err->status = RHEO_EINVAL;
         snprintf(err->text, sizeof err->text, "found a model of vectors, expected one of images");
     }
+    if (!st) st = rheo_langevin_complete(c, &a->chain, err);
+    a->steps = a->chain.steps;
     tool_langevin_start(&a->chain);
     if (!st) st = rheo_interpolate(c, &a->chain, x, err);
     tool_langevin_end();
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, interpolation, seed %llu", f->model, f->data, (unsigned long long)f->step,
-             (unsigned long long)a->chain.seed);
+    tool_origin_tell(origin, ", interpolation, seed %llu", (unsigned long long)a->chain.seed);
     if (!st && tool_ends_in(a->out, ".npy")) {
         st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
     } else if (!st) {
         rheo_to_bytes(x, count, bytes);
-        st = rheo_grid_write(a->out, bytes, n, f->h, f->w, f->c, n, about, err);
+        st = tool_write_grid(a->out, bytes, n, n, origin, err);
     }
     free(x);
     free(bytes);
@@ -56,12 +57,11 @@ static rheo_status between(rheo_checkpoint *c, const asked *a, const rheo_data *
     return st;
 }
 
-static rheo_status of_flow(rheo_checkpoint *c, const asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+static rheo_status of_flow(rheo_checkpoint *c, const asked *a, tool_origin *origin, rheo_error *err)
 {
+    const rheo_checkpoint_facts *f = origin->facts;
     const uint32_t dims = f->h * f->w * f->c, first = (uint32_t)a->index, wanted = 2 * (uint32_t)a->pairs;
-    const unsigned long long step = f->step, seed = a->chain.seed;
     rheo_data data = { .x = NULL };
-    char about[200];
     void *x = NULL;
     rheo_status st = rheo_checkpoint_data(c, a->data, a->split, first, wanted, &data, err);
     if (!st && data.n < wanted) {
@@ -72,9 +72,9 @@ static rheo_status of_flow(rheo_checkpoint *c, const asked *a, const rheo_checkp
     const uint32_t n = (uint32_t)(a->pairs * a->steps);
     if (!st && !(x = malloc((size_t)n * dims * (f->vectors ? sizeof(float) : 1)))) st = err->status = RHEO_ENOMEM;
     if (!st) st = between(c, a, &data, dims, x, err);
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, interpolation between codes of %.20s images %u to %u, seed %llu", f->model,
-             f->data, step, a->split, first, first + wanted - 1, seed);
-    if (!st) st = tool_write_samples(a->out, x, n, f, (uint32_t)a->steps, about, err);
+    tool_origin_tell(origin, ", interpolation between codes of %.20s images %u to %u, seed %llu", a->split, first, first + wanted - 1,
+                     (unsigned long long)a->chain.seed);
+    if (!st) st = tool_write_samples(a->out, x, n, (uint32_t)a->steps, origin, err);
     rheo_data_free(&data);
     free(x);
     return st;
@@ -123,6 +123,7 @@ int tool_interpolate(int argc, char **argv)
     if (!tool_can_write("interpolate", a.out, &code)) return code;
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("interpolate", &err);
     rheo_checkpoint_facts_of(c, &f);
+    tool_origin origin = tool_origin_of(&usage, f.score ? of_flows : of_chains, argv[0], &f);
     a.chain.n = (uint32_t)n;
     a.chain.seed = (uint64_t)seed;
     a.chain.steps = a.steps;
@@ -132,7 +133,7 @@ int tool_interpolate(int argc, char **argv)
         code = tool_misused("interpolate", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, wrong);
     else if (!f.score && (a.steps < 2 || a.steps > 1000))
         code = tool_misused("interpolate", "--steps: found %lld, expected 2 to 1000 images a row", a.steps);
-    else if (f.score ? of_score(c, &a, &f, &err) : of_flow(c, &a, &f, &err))
+    else if (f.score ? of_score(c, &a, &origin, &err) : of_flow(c, &a, &origin, &err))
         code = tool_failed("interpolate", &err);
     else
         printf("%s\n", a.out);

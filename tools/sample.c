@@ -11,52 +11,60 @@ typedef struct asked {
     const char *out;
     double temperature[MOST];           /* of flows; a row each where there are several */
     int temperatures;
-    long long columns;
+    long long columns, steps;
     rheo_langevin_options chain;        /* n and seed are for flows too */
 } asked;
 
-static rheo_status of_score(rheo_checkpoint *c, asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+static rheo_status of_score(rheo_checkpoint *c, asked *a, tool_origin *origin, rheo_error *err)
 {
+    const rheo_checkpoint_facts *f = origin->facts;
     const uint32_t n = a->chain.n;
     const size_t count = (size_t)n * f->h * f->w * f->c;
-    char about[160];
+    char *made_by = NULL;
     float *x = malloc(count * sizeof *x);
     uint8_t *bytes = malloc(count);
     rheo_status st = x && bytes ? RHEO_OK : (err->status = RHEO_ENOMEM);
+    if (!st) st = rheo_langevin_complete(c, &a->chain, err);
+    a->steps = a->chain.steps;
+    if (!st && !(made_by = tool_origin_json(origin))) st = err->status = RHEO_ENOMEM;
+    a->chain.snapshots_made_by = made_by;
     tool_langevin_start(&a->chain);
     if (!st) st = rheo_sample_langevin(c, &a->chain, x, err);
     tool_langevin_end();
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, Langevin dynamics, seed %llu", f->model, f->data, (unsigned long long)f->step,
-             (unsigned long long)a->chain.seed);
+    tool_origin_tell(origin, ", Langevin dynamics, seed %llu", (unsigned long long)a->chain.seed);
     if (!st && f->vectors) {
-        st = tool_write_samples(a->out, x, n, f, 0, NULL, err);
+        st = tool_write_samples(a->out, x, n, 0, origin, err);
     } else if (!st && tool_ends_in(a->out, ".npy")) {
         st = rheo_npy_write(a->out, x, n, f->h, f->w, f->c, err);
     } else if (!st) {
         rheo_to_bytes(x, count, bytes);
-        st = tool_write_samples(a->out, bytes, n, f, (uint32_t)a->columns, about, err);
+        st = tool_write_grid(a->out, bytes, n, (uint32_t)a->columns, origin, err);
     }
+    rheo_free(made_by);
     free(x);
     free(bytes);
     return st;
 }
 
 /* The same latents at every temperature: sample i is a function of the seed and i. */
-static rheo_status of_flow(rheo_checkpoint *c, const asked *a, const rheo_checkpoint_facts *f, rheo_error *err)
+static rheo_status of_flow(rheo_checkpoint *c, const asked *a, tool_origin *origin, rheo_error *err)
 {
+    const rheo_checkpoint_facts *f = origin->facts;
     const uint32_t n = a->chain.n, rows = (uint32_t)a->temperatures;
     const size_t row = (size_t)n * f->h * f->w * f->c * (f->vectors ? sizeof(float) : 1);
-    char list[20 * MOST] = "", about[sizeof list + 200];
-    char *x = malloc(rows * row);
+    char label[MOST][16], *x = malloc(rows * row);
+    const char *labels[MOST];
     rheo_status st = x ? RHEO_OK : (err->status = RHEO_ENOMEM);
     for (uint32_t k = 0; k < rows; ++k) {
-        const size_t end = strlen(list);
-        snprintf(list + end, sizeof list - end, "%s%g", k ? ", " : "", a->temperature[k]);
+        snprintf(label[k], sizeof label[k], "%g", a->temperature[k]);
+        labels[k] = label[k];
         if (!st) st = rheo_sample(c, n, a->temperature[k], a->chain.seed, x + k * row, err);
     }
-    snprintf(about, sizeof about, "%s trained on %.60s, step %llu, %s %s, seed %llu", f->model, f->data, (unsigned long long)f->step,
-             rows > 1 ? "rows of temperature" : "temperature", list, (unsigned long long)a->chain.seed);
-    if (!st) st = tool_write_samples(a->out, x, n * rows, f, rows > 1 ? n : (uint32_t)a->columns, about, err);
+    tool_origin_tell(origin, rows > 1 ? ", rows of temperature" : ", temperature");
+    for (uint32_t k = 0; k < rows; ++k) tool_origin_tell(origin, "%s %s", k ? "," : "", label[k]);
+    tool_origin_tell(origin, ", seed %llu", (unsigned long long)a->chain.seed);
+    if (rows > 1) origin->labels = labels;
+    if (!st) st = tool_write_samples(a->out, x, n * rows, rows > 1 ? n : (uint32_t)a->columns, origin, err);
     free(x);
     return st;
 }
@@ -79,13 +87,14 @@ static bool read_temperatures(const char *list, bool one, asked *a, int *code)
 }
 
 static const char *const of_flows[] = { "temperature", "temperatures", NULL }, *const temperature[] = { "temperature", NULL };
-static const char *const of_chains[] = { "steps", "epsilon", "step-convention", "denoise", "data-init", "method", "snapshots", NULL };
+#define OF_CHAINS "steps", "epsilon", "step-convention", "denoise", "data-init", "method", "snapshots"
+static const char *const of_chains[] = { OF_CHAINS, NULL }, *const of_chains_and_one[] = { OF_CHAINS, "temperature", NULL };
 
 int tool_sample(int argc, char **argv)
 {
     asked a = { .temperature = { 0.8 }, .temperatures = 1 };
     const char *device = NULL, *weights = "ema", *list = NULL;
-    long long n = 0, seed = 0, steps = 0;
+    long long n = 0, seed = 0;
     bool data_init = false;
     uint64_t given = 0;
     rheo_langevin_defaults(&a.chain);
@@ -93,10 +102,10 @@ int tool_sample(int argc, char **argv)
         { "out", TOOL_TEXT, &a.out, "FILE", "the picture, PNG, or floats from 0 to 1, .npy; for vectors a table, CSV", 0, 0 },
         { "n", TOOL_INT, &n, "N", "so many samples; 64, of --temperatures 8 each", 1, 1e6 },
         { "temperature", TOOL_NUMBER, &a.temperature[0], "T", "scale of a flow's latents; 0.8", 0, 100 },
-        { "temperatures", TOOL_TEXT, &list, "LIST", "several, 0,.25,.5,.7,.8,.9,1 or 0:1:5: a row each, from the same latents", 0, 0 },
+        { "temperatures", TOOL_TEXT, &list, "LIST", "several, 0,.25,.5,.7,.8,.9,1 or 0:1:5: a labelled row each, of the same latents", 0, 0 },
         { "seed", TOOL_INT, &seed, "S", "0", 0, 9e18 },
         { "columns", TOOL_INT, &a.columns, "N", "images a row; the nearest to a square", 1, 1e6 },
-        TOOL_LANGEVIN_OPTIONS(a.chain, steps),
+        TOOL_LANGEVIN_OPTIONS(a.chain, a.steps),
         { "data-init", TOOL_FLAG, &data_init, NULL, "chains begin at training images blurred by the first level's noise", 0, 0 },
         { "method", TOOL_TEXT, &a.chain.method, "M", "annealed, or langevin: the last noise level only", 0, 0 },
         { "snapshots", TOOL_TEXT, &a.chain.snapshots, "FILE", "a picture of chains on their way, PNG", 0, 0 },
@@ -120,14 +129,16 @@ int tool_sample(int argc, char **argv)
     if (a.chain.snapshots && !tool_can_write("sample", a.chain.snapshots, &code)) return code;
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("sample", &err);
     rheo_checkpoint_facts_of(c, &f);
-    a.chain.n = n ? (uint32_t)n : list ? 8 : 64;
+    if (!n) n = list ? 8 : 64;
+    a.chain.n = (uint32_t)n;
+    tool_origin origin = tool_origin_of(&usage, f.score ? of_flows : list ? of_chains_and_one : of_chains, argv[0], &f);
     a.chain.seed = (uint64_t)seed;
-    a.chain.steps = steps;
+    a.chain.steps = a.steps;
     a.chain.data_init = data_init;
     const char *wrong = f.score && !list && a.temperature[0] == 1 ? NULL : tool_given(&usage, f.score ? of_flows : of_chains, true);
     if (wrong)
         code = tool_misused("sample", "%.200s is a %s model, which has no --%s", argv[0], f.score ? "score" : f.model, wrong);
-    else if (f.score ? of_score(c, &a, &f, &err) : of_flow(c, &a, &f, &err)) code = tool_failed("sample", &err);
+    else if (f.score ? of_score(c, &a, &origin, &err) : of_flow(c, &a, &origin, &err)) code = tool_failed("sample", &err);
     else printf("%s\n", a.out);
     rheo_checkpoint_close(c);
     return code;

@@ -134,10 +134,32 @@ char *tool_model_config(const tool_model *m);
 void tool_langevin_start(rheo_langevin_options *o);
 void tool_langevin_end(void);
 
-/* Samples as rheo_sample gives them: images as one PNG of `columns` (0: the nearest to a square) with `about` in it, vectors as CSV, or
- * floats, of images from 0 to 1, where `path` ends in .npy. */
-rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, const rheo_checkpoint_facts *f, uint32_t columns,
-                               const char *about, rheo_error *err);
+/* What made a picture: kept in it as a sentence and as JSON with the options as they are used, of paths only the last name. */
+typedef struct tool_origin {
+    const tool_usage *usage;            /* the command's */
+    const char *const *without;         /* NULL-terminated options that had no part in it, or NULL */
+    const char *from;                   /* the run or checkpoint */
+    const rheo_checkpoint_facts *facts;
+    const char *const *labels;          /* of the picture's rows, or NULL */
+    char about[400];
+} tool_origin;
+tool_origin tool_origin_of(const tool_usage *usage, const char *const *without, const char *from, const rheo_checkpoint_facts *facts);
+
+/* Adds to the sentence. It begins "glow trained on fashion-mnist, step 1000". */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void tool_origin_tell(tool_origin *o, const char *format, ...);
+char *tool_origin_json(const tool_origin *o);   /* NULL when out of memory; freed by rheo_free */
+
+/* Images [n, h, w, c] of bytes as one PNG of `columns` (0: the nearest to a square) that tells its origin. */
+rheo_status tool_write_grid(const char *path, const unsigned char *images, uint32_t n, uint32_t columns, const tool_origin *o, rheo_error *err);
+
+/* Samples as rheo_sample gives them: images as such a PNG, vectors as CSV, or floats, of images from 0 to 1, where `path` ends in .npy. */
+rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, uint32_t columns, const tool_origin *o, rheo_error *err);
+
+/* The last name of a path into a text of so many bytes, which is returned; slashes at its end do not count. */
+const char *tool_base_name(const char *path, char *name, size_t bytes);
 
 /* "0,.5,1", or "-1:1:7" for 7 from -1 to 1 at even distances: how many, `most` at most; 0: it is neither. */
 int tool_numbers(const char *text, double *out, int most);

@@ -53,7 +53,7 @@ static rheo_status describe(const rheo_dataset *data, const char *sheet, cJSON *
     add_range(o, train, (size_t)data->h * data->w * data->c);
     if (!sheet) return RHEO_OK;
     if (!train->images) return rheo_fail(err, RHEO_EINVAL, "%s: found vectors, only images have a sheet", data->name);
-    return rheo_png_write_grid(sheet, train->images, train->count < SHEET ? train->count : SHEET, data->h, data->w, data->c, 0, NULL, 0, err);
+    return rheo_grid_write(sheet, train->images, train->count < SHEET ? train->count : SHEET, data->h, data->w, data->c, 0, NULL, err);
 }
 
 rheo_status rheo_data_describe(const char *name, uint32_t size, const char *sheet, char **json, rheo_error *err)

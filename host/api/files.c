@@ -11,13 +11,6 @@ const char *rheo_version(void) { return RHEO_VERSION; }
 
 void rheo_free(void *memory) { free(memory); }
 
-rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
-                            const char *about, rheo_error *err)
-{
-    const rheo_png_text text = { "Description", about };
-    return rheo_png_write_grid(path, images, n, h, w, c, columns, &text, about != NULL, err);
-}
-
 void rheo_to_bytes(const float *x, size_t count, uint8_t *out) { rheo_quantise(x, count, out); }
 
 rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err)
@@ -61,8 +54,19 @@ static rheo_status count_parameters(const cJSON *config, const char *path, doubl
     return st;
 }
 
+static rheo_status describe_picture(const char *path, char **json, rheo_error *err)
+{
+    cJSON *o = cJSON_CreateObject();
+    rheo_status st = o && cJSON_AddStringToObject(o, "file", path) ? rheo_png_describe(path, o, err) : RHEO_ENOMEM;
+    *json = st ? NULL : cJSON_Print(o);
+    if (!*json && (!st || st == RHEO_ENOMEM)) st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    cJSON_Delete(o);
+    return st;
+}
+
 rheo_status rheo_describe(const char *path, char **json, rheo_error *err)
 {
+    if (rheo_png_is(path)) return describe_picture(path, json, err);
     cJSON *config = NULL, *progress = NULL;
     char *file = NULL;
     size_t tensors = 0;

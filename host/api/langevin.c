@@ -1,5 +1,6 @@
 /* Samples of score models: from the caller's arguments to jobs of host/sample/draw_score.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/checkpoint.h"
 #include "data/png.h"
@@ -12,6 +13,23 @@ static rheo_status check(const rheo_checkpoint *c, const rheo_langevin_options *
     if (!rheo_is_score(c))
         return rheo_fail(err, RHEO_EINVAL, "found a model of kind %s, expected a score model (ncsn)", c->recipe.model);
     if (!o->n) return rheo_fail(err, RHEO_EINVAL, "%s: no samples asked for", call);
+    return RHEO_OK;
+}
+
+rheo_status rheo_langevin_complete(const rheo_checkpoint *c, rheo_langevin_options *o, rheo_error *err)
+{
+    rheo_score_schedule schedule;
+    rheo_status st = check(c, o, "langevin", err);
+    if (!st) st = rheo_score_schedule_from((const rheo_ncsn *)c->in.model, c->recipe.config, o, &schedule, err);
+    if (st) return st;
+    if (!o->step_convention) {
+        const char *own = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(c->recipe.config, "step_convention"));
+        o->step_convention = own && !strcmp(own, "alpha") ? "alpha" : "eta";
+    }
+    if (!o->method) o->method = "annealed";
+    if (!o->epsilon) o->epsilon = schedule.annealing.epsilon * (!strcmp(o->step_convention, "alpha") ? 2 : 1);
+    o->steps = schedule.annealing.steps;
+    o->denoise = schedule.annealing.denoise ? "on" : "off";
     return RHEO_OK;
 }
 

@@ -11,11 +11,11 @@ static rheo_status write_neighbours(const rheo_dataset *data, rheo_points sample
 {
     const rheo_points shown = { samples.n < SHOWN ? samples.n : SHOWN, samples.d, samples.x };
     const uint32_t tiles = (uint32_t)shown.n * (1 + NEAREST);
-    const rheo_png_text about = { "Description", "left: samples; right of each: its nearest training images, nearest first" };
+    const rheo_grid_text text = { .about = "left: samples; right of each: its nearest training images, nearest first" };
     uint8_t *pictures = malloc(tiles * (size_t)samples.d);
     if (!pictures) return rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
     rheo_status st = rheo_nearest_pictures(data, shown, NEAREST, pictures, err);
-    if (!st) st = rheo_png_write_grid(path, pictures, tiles, data->h, data->w, data->c, 1 + NEAREST, &about, 1, err);
+    if (!st) st = rheo_grid_write(path, pictures, tiles, data->h, data->w, data->c, 1 + NEAREST, &text, err);
     free(pictures);
     return st;
 }

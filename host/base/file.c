@@ -20,6 +20,12 @@ static char *concatenate(const char *a, const char *b, const char *c)
     return s;
 }
 
+const char *rheo_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
 char *rheo_path_join(const char *folder, const char *name)
 {
     const size_t n = strlen(folder);

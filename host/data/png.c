@@ -9,7 +9,6 @@
 #include "base/file.h"
 
 #define MAX_PIXELS (64u << 20)
-#define GAP 2u
 
 static void keep_error(png_structp png, png_const_charp message)
 {
@@ -76,28 +75,6 @@ done:
     png_destroy_write_struct(&png, &info);
     rheo_file_output_discard(&out);
     free(chunks);
-    return st;
-}
-
-rheo_status rheo_png_write_grid(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
-                                const rheo_png_text *text, size_t n_text, rheo_error *err)
-{
-    uint64_t across = columns, pixels = 0;
-    if (!columns)
-        while (across * across < n) across++;
-    const uint64_t rows = n ? (n + across - 1) / across : 0;
-    const uint64_t width = across * ((uint64_t)w + GAP) + GAP, height = rows * ((uint64_t)h + GAP) + GAP;
-    if (!n || !h || !w || w > MAX_PIXELS || (c != 1 && c != 3) || !rheo_checked_mul(width, height, &pixels) || pixels > MAX_PIXELS)
-        return rheo_fail(err, RHEO_EINVAL, "%s: a grid of %u images of %u x %u in %u channels cannot be written", path, n, h, w, c);
-    uint8_t *picture = calloc((size_t)pixels, c);
-    if (!picture) return rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %ju pixels", path, (uintmax_t)pixels);
-    const size_t row_bytes = (size_t)w * c;
-    for (size_t k = 0; k < n; k++) {
-        const size_t top = k / across * (h + GAP) + GAP, left = k % across * (w + GAP) + GAP;
-        for (size_t y = 0; y < h; y++) memcpy(picture + ((top + y) * width + left) * c, images + (k * h + y) * row_bytes, row_bytes);
-    }
-    const rheo_status st = rheo_png_write(path, picture, (uint32_t)height, (uint32_t)width, c, text, n_text, err);
-    free(picture);
     return st;
 }
 

@@ -1,4 +1,5 @@
 /* Reading PNG files of any kind as 8-bit grey or RGB. */
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <png.h>
 #include <setjmp.h>
@@ -6,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "data/png.h"
 
 #define MAX_PIXELS (64u << 20)
 #define MAX_CHUNK (8u << 20) /* bytes of text, profiles and the like: nothing here needs them */
-enum { SIGNATURE = 8 };
+enum { SIGNATURE = 8, MAX_CHUNKS = 32 /* of text and unknown ones */ };
 
 static void keep_error(png_structp png, png_const_charp message)
 {
@@ -30,6 +32,7 @@ static bool read_header(png_structp png, png_infop info, FILE *from)
     if (setjmp(png_jmpbuf(png))) return false;
     png_set_user_limits(png, MAX_PIXELS, MAX_PIXELS);
     png_set_chunk_malloc_max(png, MAX_CHUNK);
+    png_set_chunk_cache_max(png, MAX_CHUNKS);
     png_init_io(png, from);
     png_set_sig_bytes(png, SIGNATURE);
     png_read_info(png, info);
@@ -41,11 +44,11 @@ static bool read_header(png_structp png, png_infop info, FILE *from)
     return true;
 }
 
-static bool read_rows(png_structp png, png_bytepp rows)
+static bool read_rows(png_structp png, png_infop info, png_bytepp rows)
 {
     if (setjmp(png_jmpbuf(png))) return false;
     png_read_image(png, rows);
-    png_read_end(png, NULL);
+    png_read_end(png, info);
     return true;
 }
 
@@ -74,7 +77,7 @@ static rheo_status decode(png_structp png, png_infop info, FILE *f, const char *
     png_bytepp rows = malloc(height * sizeof *rows);
     rheo_status st = out && rows ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %u x %u pixels", path, height, width);
     for (size_t y = 0; !st && y < height; y++) rows[y] = out + y * row;
-    if (!st && !read_rows(png, rows))
+    if (!st && !read_rows(png, info, rows))
         st = rheo_fail(err, RHEO_EFORMAT, "%s: damaged: %s, expected %u x %u pixels", path, why->text, height, width);
     free(rows);
     if (st) {
@@ -85,7 +88,44 @@ static rheo_status decode(png_structp png, png_infop info, FILE *f, const char *
     return RHEO_OK;
 }
 
-rheo_status rheo_png_read(const char *path, uint8_t **pixels, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err)
+/* ---- texts --------------------------------------------------------------------------------------------------------- */
+
+/* Latin-1 as UTF-8, for the caller to free. */
+static char *from_latin1(const char *text)
+{
+    char *out = malloc(2 * strlen(text) + 1), *to = out;
+    if (!out) return NULL;
+    for (; *text; text++) {
+        const unsigned char byte = (unsigned char)*text;
+        if (byte >= 0x80) *to++ = (char)(0xc0 | byte >> 6);
+        *to++ = (char)(byte < 0x80 ? byte : 0x80 | (byte & 0x3f));
+    }
+    *to = '\0';
+    return out;
+}
+
+/* What is no UTF-8 where it should be is taken for Latin-1, as all else is. */
+static bool add_texts(png_structp png, png_infop info, cJSON *texts)
+{
+    png_textp text = NULL;
+    int n = 0;
+    bool ok = true;
+    png_get_text(png, info, &text, &n);
+    for (int k = 0; k < n && ok; k++) {
+        const bool utf8 = text[k].compression >= PNG_ITXT_COMPRESSION_NONE && rheo_utf8_check(text[k].text, strlen(text[k].text)) ==
+                                                                                  strlen(text[k].text);
+        char *key = from_latin1(text[k].key), *value = utf8 ? strdup(text[k].text) : from_latin1(text[k].text);
+        cJSON *object = key && value && !strcmp(key, "rheo") ? cJSON_Parse(value) : NULL;
+        if (cJSON_IsObject(object)) ok = cJSON_AddItemToObject(texts, key, object);
+        else cJSON_Delete(object), ok = key && value && cJSON_AddStringToObject(texts, key, value);
+        free(key);
+        free(value);
+    }
+    return ok;
+}
+
+/* With texts, those of the file are added to it. */
+static rheo_status read_file(const char *path, uint8_t **pixels, uint32_t *h, uint32_t *w, uint32_t *c, cJSON *texts, rheo_error *err)
 {
     rheo_error why = RHEO_ERROR_INIT;
     FILE *f = fopen(path, "rb");
@@ -94,7 +134,36 @@ rheo_status rheo_png_read(const char *path, uint8_t **pixels, uint32_t *h, uint3
     png_structp png = st ? NULL : png_create_read_struct(PNG_LIBPNG_VER_STRING, &why, keep_error, ignore_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
     if (!st) st = info ? decode(png, info, f, path, &why, pixels, h, w, c, err) : rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    if (!st && texts && !add_texts(png, info, texts)) st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
     png_destroy_read_struct(&png, &info, NULL);
     fclose(f);
     return st;
+}
+
+rheo_status rheo_png_read(const char *path, uint8_t **pixels, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err)
+{
+    return read_file(path, pixels, h, w, c, NULL, err);
+}
+
+rheo_status rheo_png_describe(const char *path, cJSON *to, rheo_error *err)
+{
+    uint8_t *pixels = NULL;
+    uint32_t h = 0, w = 0, c = 0;
+    cJSON *picture = cJSON_AddObjectToObject(to, "picture"), *texts = cJSON_AddObjectToObject(to, "text");
+    if (!picture || !texts) return rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    const rheo_status st = read_file(path, &pixels, &h, &w, &c, texts, err);
+    free(pixels);
+    if (st) return st;
+    const bool ok = cJSON_AddNumberToObject(picture, "height", h) && cJSON_AddNumberToObject(picture, "width", w) &&
+                    cJSON_AddNumberToObject(picture, "channels", c);
+    return ok ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+}
+
+bool rheo_png_is(const char *path)
+{
+    png_byte start[SIGNATURE];
+    FILE *f = fopen(path, "rb");
+    const bool is = f && fread(start, 1, sizeof start, f) == sizeof start && !png_sig_cmp(start, 0, sizeof start);
+    if (f) fclose(f);
+    return is;
 }

@@ -161,7 +161,7 @@ rheo_status rheo_score_draw(rheo_score_drawer *d, const rheo_instance *in, const
         r.before += one;
         r.samples = first + batch < o->n ? first + batch : o->n;
     }
-    if (!st && o->snapshots) st = rheo_snapshots_write(&r.snapshots, o->snapshots, err);
+    if (!st && o->snapshots) st = rheo_snapshots_write(&r.snapshots, o->snapshots, o->snapshots_made_by, err);
     rheo_snapshots_free(&r.snapshots);
     return st;
 }

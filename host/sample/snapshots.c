@@ -44,9 +44,9 @@ rheo_status rheo_snapshots_take(rheo_snapshots *s, rheo_chain *c, uint64_t step,
 
 void rheo_snapshots_end(rheo_snapshots *s, const float *x) { put(s, s->columns - 1, x); }
 
-rheo_status rheo_snapshots_write(const rheo_snapshots *s, const char *path, rheo_error *err)
+rheo_status rheo_snapshots_write(const rheo_snapshots *s, const char *path, const char *made_by, rheo_error *err)
 {
-    const rheo_png_text about = { "Description", "left: where chains begin; right: samples; between: states at even distances" };
-    return rheo_png_write_grid(path, s->images, s->rows * s->columns, (uint32_t)s->shape.h, (uint32_t)s->shape.w, (uint32_t)s->shape.c,
-                               s->columns, &about, 1, err);
+    const rheo_grid_text text = { .about = "left: where chains begin; right: samples; between: states at even distances", .made_by = made_by };
+    return rheo_grid_write(path, s->images, s->rows * s->columns, (uint32_t)s->shape.h, (uint32_t)s->shape.w, (uint32_t)s->shape.c,
+                           s->columns, &text, err);
 }

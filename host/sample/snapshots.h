@@ -20,6 +20,6 @@ void rheo_snapshots_free(rheo_snapshots *s); /* a zeroed one is fine */
 /* Keeps the chains' state after `step` steps, if a column stands there. x [n, h, w, c] is read into. */
 rheo_status rheo_snapshots_take(rheo_snapshots *s, rheo_chain *c, uint64_t step, float *x, rheo_error *err);
 void rheo_snapshots_end(rheo_snapshots *s, const float *x); /* the last column: what was drawn */
-rheo_status rheo_snapshots_write(const rheo_snapshots *s, const char *path, rheo_error *err);
+rheo_status rheo_snapshots_write(const rheo_snapshots *s, const char *path, const char *made_by, rheo_error *err);
 
 #endif

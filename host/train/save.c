@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data/png.h"
+#include "base/file.h"
 #include "train/bands.h"
 #include "train/checkpoint.h"
 #include "train/trainer.h"
@@ -96,19 +96,34 @@ rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
     return st;
 }
 
+static char *picture_origin(const rheo_trainer *t)
+{
+    cJSON *o = cJSON_CreateObject();
+    bool ok = o && cJSON_AddStringToObject(o, "rheo", rheo_version()) && cJSON_AddStringToObject(o, "command", "train");
+    ok = ok && cJSON_AddStringToObject(o, "model", t->recipe.model) && cJSON_AddNumberToObject(o, "step", (double)t->steps);
+    ok = ok && cJSON_AddStringToObject(o, "data", rheo_base_name(t->recipe.data));
+    cJSON *options = cJSON_AddObjectToObject(o, "options");
+    ok = ok && cJSON_AddNumberToObject(options, "n", PICTURE_COUNT) && cJSON_AddNumberToObject(options, "temperature", PICTURE_TEMPERATURE);
+    ok = ok && cJSON_AddNumberToObject(options, "seed", 0) && cJSON_AddStringToObject(options, "weights", "ema");
+    char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
+    cJSON_Delete(o);
+    return text;
+}
+
 static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
     char about[96];
-    char *path = rheo_run_sample_path(&t->run, t->steps);
+    char *path = rheo_run_sample_path(&t->run, t->steps), *made_by = picture_origin(t);
     uint8_t *images = malloc((size_t)(PICTURE_COUNT * rheo_dims(s)));
     snprintf(about, sizeof about, "%s, step %llu, temperature %g, seed 0", t->recipe.model, (unsigned long long)t->steps,
              PICTURE_TEMPERATURE);
-    const rheo_png_text text = { "Description", about };
-    rheo_status st = path && images ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    const rheo_grid_text text = { .about = about, .made_by = made_by };
+    rheo_status st = path && made_by && images ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st) st = rheo_drawer_draw(&t->drawer, PICTURE_COUNT, PICTURE_TEMPERATURE, 0, images, err);
-    if (!st) st = rheo_png_write_grid(path, images, PICTURE_COUNT, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, 0, &text, 1, err);
+    if (!st) st = rheo_grid_write(path, images, PICTURE_COUNT, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, 0, &text, err);
     free(path);
+    cJSON_free(made_by);
     free(images);
     return st;
 }

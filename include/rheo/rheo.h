@@ -258,11 +258,16 @@ typedef struct rheo_langevin_options {
     int data_init;              /* not 0: chains begin at training data + sigma z, sigma of the first level */
     const char *snapshots;      /* NULL, or a PNG file to write (images only): a row a chain, 10 at most; at most 12 columns: the start, then
                                  * states at even distances, after whole levels where there are several; the last is the sample */
+    const char *snapshots_made_by;      /* NULL, or what made_by is in rheo_grid_text */
     void (*progress)(void *user, const rheo_langevin_progress *now);    /* about twice a second; NULL: silence */
     void *user;
     const volatile int *stop;   /* not 0: end soon with RHEO_ESTOPPED; NULL: never */
 } rheo_langevin_options;
 void rheo_langevin_defaults(rheo_langevin_options *options);    /* 64 samples, seed 0, all else the model's own */
+
+/* Sets method, steps, epsilon, step_convention and denoise, where they are left to the model, to what it would take: to be told or kept.
+ * Errors: RHEO_EINVAL for a flow or names the option. */
+rheo_status rheo_langevin_complete(const rheo_checkpoint *c, rheo_langevin_options *options, rheo_error *err);
 
 /* Samples of a score model.
  *   out      out  [n, h, w, c] floats, images clamped to 0 .. 1; [n, c] for vectors
@@ -401,13 +406,24 @@ rheo_status rheo_toy_mixing(const char *device, uint32_t n, uint64_t seed, float
 /* ---- files ------------------------------------------------------------------------------------------- */
 
 /* What a checkpoint file (or a run folder's last one) is, as JSON text, without opening a device; the caller frees *json
- * with rheo_free. Keys: file, model, options, data, training, variants, parameters, tensors, progress. */
+ * with rheo_free. Keys: file, model, options, data, training, variants, parameters, tensors, progress. Of a PNG file: file, picture
+ * {height, width, channels}, text (its text chunks by keyword; what rheo wrote under "rheo" is an object). */
 rheo_status rheo_describe(const char *path, char **json, rheo_error *err);
 
-/* Writes images [n, h, w, c], c = 1 or 3, as one PNG: `columns` a row (0: the nearest to a square), 2 black pixels between.
- * `about` is kept in the file as its description; NULL: none. */
+/* What is told of a picture. All may be NULL. */
+typedef struct rheo_grid_text {
+    const char *about;              /* a sentence, kept in the file as its Description; Software names rheo's version */
+    const char *made_by;            /* a JSON object as text, under the keyword rheo: the options it was made with */
+    const char *const *labels;      /* [rows], ASCII, 24 characters at most: written at the left of each row */
+} rheo_grid_text;
+
+/* Writes images [n, h, w, c], c = 1 or 3, as one PNG: `columns` a row (0: the nearest to a square), 2 black pixels between; rows with
+ * labels are 12 high at least. text: NULL, nothing is told. */
 rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
-                            const char *about, rheo_error *err);
+                            const rheo_grid_text *text, rheo_error *err);
+
+/* Writes a file whole or not at all: to `<path>.tmp`, synced and renamed. */
+rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rheo_error *err);
 
 /* floor(255 x + 1/2) clamped to 0 .. 255; not a number becomes 0. */
 void rheo_to_bytes(const float *x, size_t count, uint8_t *out);
