@@ -8,6 +8,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)     /* what is declared here is all that a shared library shows */
+#endif
 
 /* One table makes the enum and rheo_status_text(). */
 #define RHEO_STATUSES(X)                                                     \
@@ -443,6 +446,9 @@ rheo_status rheo_data_describe(const char *data, uint32_t size, const char *shee
 rheo_status rheo_image_of_data(const char *data, uint32_t size, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w,
                                uint32_t *c, rheo_error *err);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
