@@ -44,6 +44,32 @@ Test(checkpoint, keeps_everything_in_the_order_of_pytorch)
     clean(&s);
 }
 
+/* The rows of a conditional network's normalisations are those of an embedding. */
+Test(checkpoint, a_table_has_two_dimensions)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_safetensors *file = NULL;
+    char run[100], path[160];
+    make_images(s.folder);
+    snprintf(run, sizeof run, "%s/run", s.folder);
+    rheo_train_options o = small(run, "host", 1);
+    o.model = "ncsn";
+    o.data = s.folder;
+    o.batch = 1;
+    o.model_config = "{\"network\": \"v1\", \"width\": 2, \"levels\": 3}";
+    ASSERT_OK(rheo_train(&o, &err));
+    snprintf(path, sizeof path, "%s/last.safetensors", run);
+    ASSERT_OK(rheo_safetensors_open(path, &file, &err));
+    const rheo_tensor *rows = rheo_safetensors_find(file, "ema.normalizer.embed.weight"), *w = rheo_safetensors_find(file, "begin_conv.weight");
+    cr_assert(rows && rows->rank == 2 && rows->shape[0] == 3 && rows->shape[1] == 6);
+    cr_assert(w && w->rank == 4 && w->shape[0] == 2 && w->shape[1] == 1 && w->shape[2] == 3);
+    rheo_safetensors_close(file);
+    state a = read_state(run);
+    free_state(&a);
+    clean(&s);
+}
+
 /* The file with `from` in its header replaced by `to`, of the same length. */
 static void damage(const char *path, const char *from, const char *to)
 {

@@ -13,7 +13,7 @@ static const char *const prefix[RHEO_FLATS] = { "", "ema.", "adam.m.", "adam.v."
 
 /* ---- orders and shapes ---------------------------------------------------------------------------- */
 
-/* The file's shape: OIHW for convolutions, else ours without leading ones. */
+/* The file's shape: OIHW for convolutions, else ours without ones. */
 static int file_shape(const rheo_param *p, uint64_t out[RHEO_TENSOR_RANK])
 {
     const rheo_shape s = p->shape;
@@ -22,10 +22,10 @@ static int file_shape(const rheo_param *p, uint64_t out[RHEO_TENSOR_RANK])
         out[0] = ours[3], out[1] = ours[2], out[2] = ours[0], out[3] = ours[1];
         return 4;
     }
-    int first = 0;
-    while (first < 3 && ours[first] == 1) first++;
-    for (int k = first; k < 4; k++) out[k - first] = ours[k];
-    return 4 - first;
+    int rank = 0;
+    for (int k = 0; k < 4; k++)
+        if (ours[k] > 1 || (k == 3 && !rank)) out[rank++] = ours[k];
+    return rank;
 }
 
 /* [kh kw, I, O] to [O, I, kh kw], or back. */
