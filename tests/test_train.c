@@ -43,6 +43,8 @@ Test(train, resume_is_bit_for_bit)
     make_images(s.folder);
     o.data = s.folder;
     o.accumulate = 2; /* 36 training images, 32 a step: epochs end within steps */
+    o.flip = 1;
+    o.shift = 2;
     resume_equals(&o, &s);
     clean(&s);
 }
@@ -96,12 +98,14 @@ Test(train, resume_keeps_the_variants_of_the_run)
     clean(&s);
 }
 
-Test(train, variants_used_are_kept_in_json)
+Test(train, variants_used_and_augmentation_are_kept_in_json)
 {
     rheo_recipe r, back;
     rheo_error err = RHEO_ERROR_INIT;
-    const rheo_train_options o = small("nowhere", "host", 5);
+    rheo_train_options o = small("nowhere", "host", 5);
     rheo_model *model = NULL;
+    o.flip = 1;
+    o.shift = 3;
     ASSERT_OK(rheo_recipe_from_options(&o, &r, &err));
     r.shape = (rheo_data_shape){ 1, 1, 2, false };
     ASSERT_OK(rheo_recipe_model(&r, &model, &err));
@@ -110,6 +114,7 @@ Test(train, variants_used_are_kept_in_json)
     cJSON *json = rheo_recipe_to_json(&r);
     ASSERT_OK(rheo_recipe_from_json(json, "file", &back, &err));
     cr_assert_eq(back.variants.count, 1);
+    cr_expect(back.flip && back.shift == 3);
     cr_expect(back.variants.list[0].used && !strcmp(back.variants.list[0].key, "used") && !strcmp(back.variants.list[0].variant, "a"));
     rheo_recipe_free(&back);
     cJSON_AddNumberToObject(cJSON_GetObjectItem(json, "variants"), "more", 1);
@@ -221,6 +226,15 @@ Test(train, options_are_named)
     o = small("/nonexistent/run", "host", 2);
     o.model = "gloww";
     ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "gloww");
+    o = small("/nonexistent/run", "host", 2);
+    o.flip = 1;
+    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "flip: found vectors in toy:moons");
+    scratch s = scratch_make();
+    make_images(s.folder);
+    o.data = s.folder;
+    o.shift = 4;
+    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "shift: found 4 pixels, expected fewer than the 4 of");
+    clean(&s);
 }
 
 /* ---- whole training steps ---------------------------------------------------------------------------------------------- */

@@ -34,8 +34,8 @@ typedef struct asked {
     rheo_train_options train;
     tool_model model;
     const char *resume;
-    long long batch, accumulate, iterations, seed, size;
-    bool force;
+    long long batch, accumulate, iterations, seed, size, shift;
+    bool force, flip;
 } asked;
 
 static int finish(const asked *a, rheo_status st, const rheo_error *err)
@@ -65,6 +65,8 @@ static int train(asked *a)
     o->iterations = a->iterations;
     o->seed = (uint64_t)a->seed;
     o->size = (uint32_t)a->size;
+    o->shift = (uint32_t)a->shift;
+    o->flip = a->flip;
     o->force = a->force;
     o->model_config = config;
     if (a->resume) {
@@ -92,6 +94,8 @@ int tool_train(int argc, char **argv)
     const tool_option options[] = {
         { "data", TOOL_TEXT, &o->data, "D", "fashion-mnist, toy:NAME, or a folder of images, IDX or CIFAR-10 files", 0, 0 },
         { "size", TOOL_INT, &a.size, "S", "images of a folder: crop the middle square, resize to S x S", 1, 8192 },
+        { "flip", TOOL_FLAG, &a.flip, NULL, "mirror training images, left for right, with probability 1/2", 0, 0 },
+        { "shift", TOOL_INT, &a.shift, "P", "move training images by up to P pixels each way, the border repeated", 0, 8192 },
         { "out", TOOL_TEXT, &o->run, "RUN", "folder to be made for the run", 0, 0 },
         { "force", TOOL_FLAG, &a.force, NULL, "replace the run that is there", 0, 0 },
         { "resume", TOOL_TEXT, &a.resume, "RUN", "go on with a run; takes --minutes (from now), --iters (in all), --device", 0, 0 },

@@ -44,7 +44,9 @@ void rheo_feed_fill(rheo_feed *f, uint64_t first, int64_t n, float *out)
     for (int64_t i = 0; i < n; i++) {
         const uint64_t position = first + (uint64_t)i, epoch = position / f->rows->count;
         if (epoch != f->epoch) shuffle(f, epoch);
-        copy_row(f->rows, f->dims, f->order[position % f->rows->count], out + i * f->dims);
+        const uint32_t row = f->order[position % f->rows->count];
+        if (!rheo_augments(&f->augment)) copy_row(f->rows, f->dims, row, out + i * f->dims);
+        else rheo_augment_image(&f->augment, f->seed, row, (uint32_t)epoch, f->rows->images + row * f->dims, out + i * f->dims);
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef RHEO_TRAIN_FEED_H
 #define RHEO_TRAIN_FEED_H
 
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "model/model.h"
 
@@ -10,6 +11,7 @@ typedef struct rheo_feed {
     const rheo_rows *rows;   /* lent */
     int64_t dims;            /* numbers a row */
     uint64_t seed;
+    rheo_augment augment;    /* of images; zeroed by create: none */
     uint32_t *order;         /* [rows->count], of `epoch` */
     uint64_t epoch;
 } rheo_feed;

@@ -56,6 +56,7 @@ static rheo_status check(const rheo_recipe *r, rheo_error *err)
     if (!st) st = check_range("weight_decay", r->optimizer.weight_decay, 0, 1, err);
     if (!st) st = check_range("iters", (double)r->iterations, 0, 4e9, err);
     if (!st) st = check_range("size", r->size, 0, 8192, err);
+    if (!st) st = check_range("shift", r->shift, 0, 8192, err);
     if (!st) st = check_range("minutes", r->minutes, 0, 1e7, err);
     return st;
 }
@@ -73,7 +74,7 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *o
 {
     rheo_recipe r = {
         .seed = o->seed, .batch = o->batch, .accumulate = o->accumulate, .lr = o->lr, .warmup = o->warmup, .ema = o->ema,
-        .clip = o->clip, .size = o->size, .iterations = o->iterations, .minutes = o->minutes,
+        .clip = o->clip, .size = o->size, .flip = o->flip != 0, .shift = o->shift, .iterations = o->iterations, .minutes = o->minutes,
     };
     int kind = 0, memory = 0, schedule = RHEO_SCHEDULES;
     rheo_status st = copy_text(r.model, sizeof r.model, o->model, "model", err);
@@ -116,6 +117,8 @@ cJSON *rheo_recipe_to_json(const rheo_recipe *r)
     cJSON *data = cJSON_AddObjectToObject(json, "data");
     ok = ok && cJSON_AddStringToObject(data, "name", r->data);
     if (r->size) ok = ok && cJSON_AddNumberToObject(data, "size", r->size);
+    if (r->flip) ok = ok && cJSON_AddTrueToObject(data, "flip");
+    if (r->shift) ok = ok && cJSON_AddNumberToObject(data, "shift", r->shift);
     ok = ok && cJSON_AddStringToObject(data, "kind", r->shape.bytes ? "images" : "vectors");
     ok = ok && cJSON_AddItemToObject(data, "shape", cJSON_CreateIntArray(dims, 3));
     ok = ok && cJSON_AddNumberToObject(data, "fingerprint", r->fingerprint);
@@ -206,6 +209,8 @@ static void read_data(reader *in, rheo_recipe *r)
     int64_t *const dims[3] = { &r->shape.h, &r->shape.w, &r->shape.c };
     text(in, "name", r->data, sizeof r->data);
     if (cJSON_GetObjectItemCaseSensitive(in->object, "size")) r->size = (uint32_t)whole(in, "size", 8192);
+    r->flip = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(in->object, "flip"));
+    if (cJSON_GetObjectItemCaseSensitive(in->object, "shift")) r->shift = (uint32_t)whole(in, "shift", 8192);
     r->shape.bytes = choice(in, "kind", kinds, 2) == 0;
     r->fingerprint = (uint32_t)whole(in, "fingerprint", UINT32_MAX);
     const cJSON *shape = cJSON_GetObjectItemCaseSensitive(in->object, "shape");

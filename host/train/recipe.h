@@ -17,6 +17,8 @@ typedef struct rheo_recipe {
     cJSON *config;              /* the model's own options, complete once the model has been created; owned */
     char data[1024];            /* as asked for */
     uint32_t size;              /* images of a folder cropped and resized to it; 0: as they are */
+    bool flip;                  /* training images are, half of them, and */
+    uint32_t shift;             /* moved by up to so many pixels: data/augment.h */
     rheo_data_shape shape;
     uint32_t fingerprint;       /* of the training rows */
     uint64_t seed;

@@ -28,6 +28,16 @@ static rheo_status begin_data(rheo_trainer *t, rheo_error *err)
                      t->data->w);
 }
 
+static rheo_status check_augment(const rheo_recipe *r, rheo_error *err)
+{
+    const int64_t least = r->shape.h < r->shape.w ? r->shape.h : r->shape.w;
+    if (!r->shape.bytes && (r->flip || r->shift))
+        return rheo_fail(err, RHEO_EINVAL, "%s: found vectors in %s, only images are flipped and shifted", r->flip ? "flip" : "shift", r->data);
+    if (r->shift >= least)
+        return rheo_fail(err, RHEO_EINVAL, "shift: found %u pixels, expected fewer than the %lld of %s", r->shift, (long long)least, r->data);
+    return RHEO_OK;
+}
+
 /* Everything that a new run and a resumed one need alike, over a model that is taken over. Kernels are loaded and plans made
  * while the data are read. */
 static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
@@ -40,6 +50,7 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, err);
     if (!st) st = rheo_dataset_wait(t->data, err);
     if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
+    t->feed.augment = (rheo_augment){ t->recipe.flip, t->recipe.shift, t->data->h, t->data->w, t->data->c };
     t->n_valid = valid->count < most ? valid->count : most;
     for (int k = 0; k < 2 && !st; k++)
         if (!(t->staging[k] = malloc((size_t)(t->recipe.batch * dims) * sizeof(float)))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
@@ -129,7 +140,8 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     if (st) return st;
     t->recipe.shape = rheo_shape_of_data(t->data);
     if (t->recipe.minutes > 0) t->deadline = t->start + t->recipe.minutes * 60;
-    st = choose_options(t, err);
+    st = check_augment(&t->recipe, err);
+    if (!st) st = choose_options(t, err);
     if (!st) st = rheo_recipe_model(&t->recipe, &model, err);
     if (!st) st = assemble(t, model, err);
     t->recipe.fingerprint = t->data->split[RHEO_SPLIT_TRAIN].fingerprint;

@@ -83,6 +83,8 @@ typedef struct rheo_train_options {
     const char *model;          /* "glow", "ncsn" */
     const char *data;           /* "fashion-mnist", "toy:moons", or a folder of PNG and JPEG images, of IDX or CIFAR-10 files */
     uint32_t size;              /* images of a folder: the square in their middle, resized to size x size; 0: all have one size */
+    int flip;                   /* not 0: training images are mirrored, left for right, with probability 1/2 */
+    uint32_t shift;             /* ... moved by up to so many pixels each way, the border repeated; both drawn anew in each epoch */
     const char *run;            /* folder to be made */
     int force;                  /* a run that is there already is replaced; otherwise it is refused */
     const char *model_config;   /* the model's own options, a JSON object as text: {"levels": 3, "depth": 32}; NULL: its defaults.
