@@ -1,6 +1,8 @@
 /* Codes of a flow through the public calls: there and back, and what is done with them (flows 2.5, 9.4; 11: T-I2 to T-I4). */
 #include <math.h>
+#include <sys/stat.h>
 
+#include "data/png.h"
 #include "runs.h"
 
 enum { SIDE = 4, DIMS = SIDE * SIDE, N = 10 };
@@ -157,6 +159,36 @@ Test(codes, an_attribute_has_a_direction)
         rheo_checkpoint_close(c);
         clean(&s);
     }
+}
+
+Test(codes, a_class_is_named_or_numbered)
+{
+    static const uint8_t pixels[16] = { 0 };
+    scratch s, pictures = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = open_model(&s, 0, true, TINY, 1);
+    uint32_t number = 99;
+    for (int k = 0; k < 4; k++) {
+        static const char *const files[] = { "cat/a.png", "cat/b.png", "7/a.png", "7/b.png" };
+        if (k % 2 == 0) cr_assert_eq(mkdir(scratch_file(&pictures, k ? "7" : "cat"), 0777), 0);
+        ASSERT_OK(rheo_png_write(scratch_file(&pictures, files[k]), pixels, 4, 4, 1, NULL, 0, &err));
+    }
+    ASSERT_OK(rheo_checkpoint_class(c, pictures.folder, "cat", &number, &err));
+    cr_assert_eq(number, 1);
+    ASSERT_OK(rheo_checkpoint_class(c, pictures.folder, "7", &number, &err));
+    cr_assert_eq(number, 0, "a name comes before a number");
+    ASSERT_OK(rheo_checkpoint_class(c, pictures.folder, "1", &number, &err));
+    cr_assert_eq(number, 1);
+    ASSERT_FAILS(rheo_checkpoint_class(c, pictures.folder, "2", &number, &err), RHEO_EINVAL, "class: found '2', expected one of 7, cat");
+    ASSERT_FAILS(rheo_checkpoint_class(c, pictures.folder, "cats", &number, &err), RHEO_EINVAL, "'cats', expected one of 7, cat");
+    err = (rheo_error)RHEO_ERROR_INIT;
+    ASSERT_OK(rheo_checkpoint_class(c, NULL, "9", &number, &err));
+    cr_assert_eq(number, 9);
+    ASSERT_FAILS(rheo_checkpoint_class(c, NULL, "256", &number, &err), RHEO_EINVAL, "class: found '256', expected a number from 0 to 255, since ");
+    ASSERT_FAILS(rheo_checkpoint_class(c, NULL, "cat", &number, &err), RHEO_EINVAL, "has no names of classes");
+    rheo_checkpoint_close(c);
+    clean(&pictures);
+    clean(&s);
 }
 
 Test(codes, vectors)

@@ -265,6 +265,13 @@ Test(dataset, cifar_10)
     ASSERT_OK(rheo_dataset_open(s.folder, 0, TRAIN | VALID | TEST, &d, &err));
     cr_assert(d->h == 32 && d->w == 32 && d->c == 3);
     cr_assert(d->split[RHEO_SPLIT_TRAIN].count == 18 && d->split[RHEO_SPLIT_VALID].count == 2);
+    rheo_listing names;
+    ASSERT_OK(rheo_dataset_classes(d, &names, &err));
+    cr_assert_eq(names.count, 0);
+    scratch_put(&s, "batches.meta.txt", "airplane\nautomobile\r\nbird\n\n", 28);
+    ASSERT_OK(rheo_dataset_classes(d, &names, &err));
+    cr_assert(names.count == 3 && !strcmp(names.path[1], "automobile") && !strcmp(names.path[2], "bird"));
+    rheo_listing_free(&names);
     const rheo_rows *test = &d->split[RHEO_SPLIT_TEST];
     cr_assert_eq(test->count, 3);
     for (int k = 0; k < 3; k++) {

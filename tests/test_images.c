@@ -196,6 +196,20 @@ Test(images, classes_have_the_same_numbers_in_both_parts)
     ASSERT_OK(rheo_dataset_open(s.folder, 0, TEST, &d, &err));
     cr_assert(d->split[2].count == 2 && d->split[2].labels);
     cr_assert(d->split[2].labels[0] == 1 && d->split[2].labels[1] == 2, "dog is 1 and owl 2, though there is no cat to be 0");
+    rheo_listing names;
+    ASSERT_OK(rheo_dataset_classes(d, &names, &err));
+    cr_assert(names.count == 3 && !strcmp(names.path[0], "cat") && !strcmp(names.path[1], "dog") && !strcmp(names.path[2], "owl"));
+    rheo_listing_free(&names);
+    rheo_dataset_close(d);
+    char *json = NULL;
+    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, &json, &err));
+    const char *cat = strstr(json, "\"cat\":\t1"), *dog = strstr(json, "\"dog\":\t1"), *owl = strstr(json, "\"owl\":\t2");
+    cr_assert(cat && dog && owl && cat < dog && dog < owl, "%s", json);
+    rheo_free(json);
+    put_png(&s, "train/e.png", 4, 4, 1, 9);        /* without a class */
+    ASSERT_OK(rheo_dataset_open(s.folder, 0, TRAIN, &d, &err));
+    ASSERT_OK(rheo_dataset_classes(d, &names, &err));
+    cr_assert(!names.count && !d->split[0].labels);
     rheo_dataset_close(d);
     remove_all(&s);
 }

@@ -7,8 +7,9 @@
 enum { MOST = 100 };
 
 typedef struct asked {
-    const char *data, *split, *out;
-    long long attribute, n, index, limit, seed;
+    const char *data, *split, *out, *attribute;
+    uint32_t class;
+    long long n, index, limit, seed;
     double strength[MOST];
     int strengths;
 } asked;
@@ -25,7 +26,7 @@ static rheo_status find_direction(rheo_checkpoint *c, const asked *a, uint32_t d
     }
     if (!st && !(codes = malloc((size_t)data.n * dims * sizeof *codes))) st = err->status = RHEO_ENOMEM;
     if (!st) st = rheo_encode(c, data.x, data.n, (uint64_t)a->seed, codes, err);
-    for (uint32_t k = 0; k < data.n && !st; ++k) data.labels[k] = data.labels[k] == a->attribute;
+    for (uint32_t k = 0; k < data.n && !st; ++k) data.labels[k] = data.labels[k] == a->class;
     if (!st) st = rheo_codes_direction(codes, data.n, dims, data.labels, direction, err);
     rheo_data_free(&data);
     free(codes);
@@ -62,7 +63,7 @@ static rheo_status edit(rheo_checkpoint *c, const tool_usage *usage, const char 
     if (!st) st = find_direction(c, a, dims, direction, err);
     if (!st) st = move(c, a, &data, dims, direction, x, err);
     tool_origin origin = tool_origin_of(usage, NULL, from, &f);
-    tool_origin_tell(&origin, ", %.20s images from %lld on moved towards class %lld by %d strengths, %g to %g", a->split, a->index, a->attribute,
+    tool_origin_tell(&origin, ", %.20s images from %lld on moved towards class %.40s by %d strengths, %g to %g", a->split, a->index, a->attribute,
                      a->strengths, s[0], s[a->strengths - 1]);
     if (!st) st = tool_write_samples(a->out, x, data.n * (uint32_t)a->strengths, (uint32_t)a->strengths, &origin, err);
     rheo_data_free(&data);
@@ -73,11 +74,11 @@ static rheo_status edit(rheo_checkpoint *c, const tool_usage *usage, const char 
 
 int tool_edit(int argc, char **argv)
 {
-    asked a = { .split = "test", .attribute = -1, .n = 4, .limit = 10000 };
+    asked a = { .split = "test", .n = 4, .limit = 10000 };
     const char *device = NULL, *weights = "ema", *strength = "-1:1:7";
     const tool_option options[] = {
         { "data", TOOL_TEXT, &a.data, "D", "the images and labels; what the model was trained on unless given", 0, 0 },
-        { "attribute", TOOL_INT, &a.attribute, "CLASS", "which label the images are moved towards", 0, 255 },
+        { "attribute", TOOL_TEXT, &a.attribute, "CLASS", "what the images are moved towards: a name of a class (a subfolder's), or its number", 0, 0 },
         { "strength", TOOL_TEXT, &strength, "LIST", "how far: 0,.5,1, or -1:1:7 (the default) for 7 from -1 to 1", 0, 0 },
         { "out", TOOL_TEXT, &a.out, "FILE", "the picture, PNG: a row an image, a column a strength; or floats from 0 to 1, .npy", 0, 0 },
         { "n", TOOL_INT, &a.n, "N", "so many images; 4", 1, 1e5 },
@@ -100,13 +101,15 @@ int tool_edit(int argc, char **argv)
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("edit", a.out, &code)) return code;
-    if (a.attribute < 0) return tool_misused("edit", "expected --attribute CLASS, a label of the data");
+    if (!a.attribute) return tool_misused("edit", "expected --attribute CLASS, a class of the data");
     a.strengths = tool_numbers(strength, a.strength, MOST);
     if (!a.strengths)
         return tool_misused("edit", "--strength: found \"%.100s\", expected numbers with commas between, or first:last:count, %d at most", strength,
                             MOST);
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("edit", &err);
-    if (edit(c, &usage, argv[0], &a, &err)) code = tool_failed("edit", &err);
+    rheo_status st = rheo_checkpoint_class(c, a.data, a.attribute, &a.class, &err);
+    if (!st) st = edit(c, &usage, argv[0], &a, &err);
+    if (st) code = tool_failed("edit", &err);
     else printf("%s\n", a.out);
     rheo_checkpoint_close(c);
     return code;

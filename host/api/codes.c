@@ -1,4 +1,5 @@
 /* A flow's whitened latents: encoding, decoding, and what is done with codes (flows 2.5). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,37 @@ rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, con
     if (st) rheo_data_free(&taken);
     else *out = taken;
     rheo_dataset_close(data);
+    return st;
+}
+
+static rheo_status fail_class(const char *data, const char *class_name, const rheo_listing *names, rheo_error *err)
+{
+    char list[240] = "";
+    size_t used = 0;
+    for (uint32_t k = 0; k < names->count && used < sizeof list; k++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", k ? ", " : "", names->path[k]);
+    return rheo_fail(err, RHEO_EINVAL, "class: found '%.40s', expected %s%s%s", class_name, *list ? "one of " : "a number from 0 to 255, since ",
+                     *list ? list : data, *list ? "" : " has no names of classes");
+}
+
+rheo_status rheo_checkpoint_class(const rheo_checkpoint *c, const char *data, const char *class_name, uint32_t *number, rheo_error *err)
+{
+    const char *name = data ? data : c->recipe.data;
+    rheo_dataset *d = NULL;
+    rheo_listing names = { NULL, 0, 0 };
+    uint32_t k = 0;
+    char *end = NULL;
+    rheo_status st = rheo_dataset_begin(name, c->recipe.size, 0, &d, err);
+    if (!st) st = rheo_dataset_classes(d, &names, err);
+    while (k < names.count && strcmp(names.path[k], class_name)) k++;
+    if (!st && k == names.count) {
+        const unsigned long given = strtoul(class_name, &end, 10);
+        if (*class_name >= '0' && *class_name <= '9' && !*end && given < (names.count ? names.count : 256)) k = (uint32_t)given;
+        else st = fail_class(name, class_name, &names, err);
+    }
+    if (!st) *number = k;
+    rheo_listing_free(&names);
+    rheo_dataset_close(d);
     return st;
 }
 

@@ -25,19 +25,23 @@ static void add_range(cJSON *o, const rheo_rows *rows, size_t numbers)
     cJSON_AddItemToObject(o, "range", cJSON_CreateDoubleArray((const double[]){ least, most }, 2));
 }
 
-static void add_classes(cJSON *o, const rheo_dataset *data)
+static rheo_status add_classes(cJSON *o, const rheo_dataset *data, rheo_error *err)
 {
     uint32_t count[CLASSES] = { 0 };
-    char name[16];
-    if (!data->split[RHEO_SPLIT_TRAIN].labels) return;
+    char number[16];
+    rheo_listing names = { NULL, 0, 0 };
+    if (!data->split[RHEO_SPLIT_TRAIN].labels) return RHEO_OK;
+    const rheo_status st = rheo_dataset_classes(data, &names, err);
     cJSON *classes = cJSON_AddObjectToObject(o, "classes");
     for (int k = RHEO_SPLIT_TRAIN; k <= RHEO_SPLIT_VALID; k++)
         for (uint32_t i = 0; i < data->split[k].count; i++) count[data->split[k].labels[i]]++;
-    for (int c = 0; c < CLASSES; c++) {
-        if (!count[c]) continue;
-        snprintf(name, sizeof name, "%d", c);
-        cJSON_AddNumberToObject(classes, name, count[c]);
+    for (uint32_t c = 0; c < CLASSES; c++) {
+        if (!count[c] && c >= names.count) continue;
+        snprintf(number, sizeof number, "%u", c);
+        cJSON_AddNumberToObject(classes, c < names.count ? names.path[c] : number, count[c]);
     }
+    rheo_listing_free(&names);
+    return st;
 }
 
 static rheo_status describe(const rheo_dataset *data, const char *sheet, cJSON *o, rheo_error *err)
@@ -49,7 +53,8 @@ static rheo_status describe(const rheo_dataset *data, const char *sheet, cJSON *
     cJSON_AddItemToObject(o, "shape", cJSON_CreateIntArray(dims, 3));
     cJSON *splits = cJSON_AddObjectToObject(o, "splits");
     for (int k = 0; k < RHEO_SPLITS; k++) cJSON_AddNumberToObject(splits, rheo_split_name((rheo_split)k), data->split[k].count);
-    add_classes(o, data);
+    const rheo_status st = add_classes(o, data, err);
+    if (st) return st;
     add_range(o, train, (size_t)data->h * data->w * data->c);
     if (!sheet) return RHEO_OK;
     if (!train->images) return rheo_fail(err, RHEO_EINVAL, "%s: found vectors, only images have a sheet", data->name);

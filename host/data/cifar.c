@@ -1,6 +1,7 @@
 /* CIFAR-10's binary files (score 10.2): records of a label and the planes R, G and B of 32 x 32 pixels. */
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "data/format.h"
@@ -35,6 +36,26 @@ static rheo_status list_files(const char *folder, rheo_listing *l, rheo_error *e
         if (path && !rheo_listing_add(l, path)) return rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", folder);
     }
     return RHEO_OK;
+}
+
+/* Lines of batches.meta.txt, where it is there. */
+static rheo_status read_names(const char *folder, rheo_listing *names, rheo_error *err)
+{
+    char *path = rheo_path_join(folder, "batches.meta.txt");
+    void *text = NULL;
+    size_t bytes = 0;
+    rheo_status st = path ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", folder);
+    if (!st && rheo_file_exists(path)) st = rheo_file_read(path, 4096, &text, &bytes, err);
+    for (char *at = text; at && *at && names->count < CLASSES && !st;) {
+        const size_t n = strcspn(at, "\r\n");
+        char *name = n ? calloc(n + 1, 1) : NULL;
+        if (name) memcpy(name, at, n);
+        if (n && (!name || !rheo_listing_add(names, name))) st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", folder);
+        at += n + strspn(at + n, "\r\n");
+    }
+    free(text);
+    free(path);
+    return st;
 }
 
 static rheo_status shape(const rheo_source *from, bool test, rheo_image_shape *out, rheo_error *err)
@@ -103,4 +124,4 @@ static rheo_status read_part(const rheo_source *from, bool test, rheo_rows *rows
     return st;
 }
 
-const rheo_format rheo_format_cifar = { .name = "CIFAR-10 binary", .probe = probe, .files = list_files, .shape = shape, .read = read_part };
+const rheo_format rheo_format_cifar = { .name = "CIFAR-10 binary", .probe = probe, .files = list_files, .classes = read_names, .shape = shape, .read = read_part };

@@ -254,6 +254,13 @@ rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err)
     return l->err.status ? rheo_fail(err, l->err.status, "%s", l->err.text) : RHEO_OK;
 }
 
+rheo_status rheo_dataset_classes(const rheo_dataset *data, rheo_listing *names, rheo_error *err)
+{
+    const struct rheo_loading *l = data->loading;
+    *names = (rheo_listing){ NULL, 0, 0 };
+    return l && l->format->classes ? l->format->classes(l->from.folder, names, err) : RHEO_OK;
+}
+
 static void end_loading(rheo_dataset *data)
 {
     struct rheo_loading *l = data->loading;

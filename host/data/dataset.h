@@ -3,6 +3,7 @@
 #define RHEO_DATA_DATASET_H
 
 #include "base/error.h"
+#include "data/listing.h"
 #include "runtime/cache.h"
 
 typedef enum rheo_data_kind { RHEO_DATA_IMAGES, RHEO_DATA_VECTORS } rheo_data_kind;
@@ -44,6 +45,10 @@ rheo_status rheo_dataset_open(const char *spec, uint32_t size, unsigned splits, 
 rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err);
 rheo_status rheo_dataset_wait(rheo_dataset *data, rheo_error *err);
 void rheo_dataset_close(rheo_dataset *data);
+
+/* Names of the classes, by number: subfolders, or what CIFAR-10's batches.meta.txt says. The caller frees the list, which is empty where
+ * there are no names. */
+rheo_status rheo_dataset_classes(const rheo_dataset *data, rheo_listing *names, rheo_error *err);
 
 const char *rheo_split_name(rheo_split split);      /* "train", "valid", "test" */
 rheo_status rheo_split_find(const char *name, rheo_split *out, rheo_error *err);

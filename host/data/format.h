@@ -5,7 +5,6 @@
 #include <stdbool.h>
 
 #include "data/dataset.h"
-#include "data/listing.h"
 
 typedef struct rheo_source {
     const char *folder;
@@ -22,6 +21,8 @@ typedef struct rheo_format {
     bool (*probe)(const char *folder);          /* looks like it, by names alone */
     /* The files that rows of any part depend on, into an empty list; none where reading them takes no decoding. */
     rheo_status (*files)(const char *folder, rheo_listing *l, rheo_error *err);
+    /* Names of the classes by number, into an empty list that stays empty where there are none; NULL: the format has none. */
+    rheo_status (*classes)(const char *folder, rheo_listing *names, rheo_error *err);
     /* What images of a part are, from headers, before any is read. */
     rheo_status (*shape)(const rheo_source *from, bool test, rheo_image_shape *shape, rheo_error *err);
     /* All rows of a part; *shape is what the other call said, and what the rows are. The caller frees them, whatever is returned. */

@@ -155,4 +155,4 @@ rheo_status rheo_images_check(const char *folder, void (*broken)(void *user, con
     return st;
 }
 
-const rheo_format rheo_format_images = { .name = "PNG and JPEG images", .probe = probe, .files = rheo_listing_make, .shape = shape, .read = read_part };
+const rheo_format rheo_format_images = { .name = "PNG and JPEG images", .probe = probe, .files = rheo_listing_make, .classes = rheo_listing_class_names, .shape = shape, .read = read_part };

@@ -19,7 +19,11 @@ bool rheo_listing_add(rheo_listing *l, char *path);        /* at the end; takes 
 
 bool rheo_is_png(const char *name);
 
-/* classes.c: numbers of the classes, the first subfolders of paths, in bytewise order of their names and the same in all parts of a folder.
+/* classes.c: names of the classes of a folder, the first subfolders of the paths in it (or in its folders train and test), in bytewise
+ * order, into an empty list; none where some image has no class or there are more than 256. */
+rheo_status rheo_listing_class_names(const char *folder, rheo_listing *names, rheo_error *err);
+
+/* Numbers of the classes, the first subfolders of paths, in bytewise order of their names and the same in all parts of a folder.
  *   folder   in   of all images
  *   l, root  in   the files of a part, and the length of what their paths begin with: folder, or folder/train and folder/test
  *   labels   out  [l->count], the caller frees it; NULL where some image has no class or there are more than 256 */

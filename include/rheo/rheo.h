@@ -235,6 +235,10 @@ rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, con
                                  rheo_error *err);
 void rheo_data_free(rheo_data *data);           /* accepts a zeroed one */
 
+/* The number of a class of a data set (NULL: what the model was trained on), given by its name, or as a number from 0 to 255. Names are
+ * those of the subfolders, or in CIFAR-10's batches.meta.txt. Errors: RHEO_EINVAL says which names there are; RHEO_EFILE, RHEO_EFORMAT. */
+rheo_status rheo_checkpoint_class(const rheo_checkpoint *c, const char *data, const char *class_name, uint32_t *number, rheo_error *err);
+
 /* ---- score models ---------------------------------------------------------------------------------------
  *
  * Samples of score models are the ends of annealed Langevin chains (Song and Ermon 2019, algorithm 1): from U[0,1) through the noise
@@ -439,7 +443,7 @@ rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint
 
 /* What a data set was understood as. Of images, sheet (NULL: none) is a PNG file to write: the first 100 training images.
  * *json, which the caller frees with rheo_free, is an object as text: data, format, kind, shape [h, w, c], splits {train, valid, test},
- * classes (training and validation images by number of class; absent without labels), range [least, most] of the training rows, and, of folders of
+ * classes (training and validation images of each, by name, or by number where there are no names; absent without labels), range [least, most] of the training rows, and, of folders of
  * images, broken: a message for each file that cannot be read. With broken files all that needs pixels is absent.
  * Errors: as rheo_train's, but for broken files. */
 rheo_status rheo_data_describe(const char *data, uint32_t size, const char *sheet, char **json, rheo_error *err);
