@@ -16,6 +16,7 @@ static const tool_command commands[] = {
     { "edit", "move images along an attribute under a flow", tool_edit },
     { "inpaint", "complete an image by a score model", tool_inpaint },
     { "interpolate", "turn one image into another", tool_interpolate },
+    { "plan", "say what memory and time training would take", tool_plan },
     { "tune", "measure which variants are fastest for a model on a device", tool_tune },
     { "quality", "measure how near samples are to data", tool_quality },
     { "toy", "repeat the published experiments in two dimensions", tool_toy },

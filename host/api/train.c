@@ -1,6 +1,7 @@
 /* The whole-job calls of training. */
 #include <math.h>
 
+#include "train/footprint.h"
 #include "train/trainer.h"
 
 void rheo_train_defaults(rheo_train_options *options)
@@ -15,6 +16,7 @@ rheo_status rheo_train(const rheo_train_options *options, rheo_error *err)
     rheo_trainer t;
     rheo_status st = rheo_trainer_create(options, &t, err);
     if (!st) st = rheo_trainer_run(&t, err);
+    if (st == RHEO_ENOMEM && t.in.dev) rheo_footprint_advise(&t.in, &t.recipe, t.data->split[RHEO_SPLIT_TRAIN].count, err);
     rheo_trainer_free(&t);
     return st;
 }

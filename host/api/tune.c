@@ -19,21 +19,13 @@ typedef struct jobs {
 
 static rheo_status jobs_create(const rheo_train_options *options, jobs *j, rheo_error *err)
 {
-    rheo_train_options o = *options;
     rheo_dataset *data = NULL;
-    rheo_model *model = NULL;
-    if (!o.iterations && o.minutes <= 0) o.iterations = 1;
-    rheo_status st = rheo_recipe_from_options(&o, &j->recipe, err);
-    if (!st) st = rheo_dataset_open(j->recipe.data, j->recipe.size, 1u << RHEO_SPLIT_TRAIN, &data, err);
-    if (!st) j->recipe.shape = rheo_shape_of_data(data);
+    rheo_status st = rheo_instance_from_options(options, &j->recipe, &data, &j->in, err);
     rheo_dataset_close(data);
-    if (!st) st = rheo_recipe_model(&j->recipe, &model, err);
-    if (!st) st = rheo_instance_create(model, j->recipe.device, &j->in, err);
-    if (!st && !j->in.dev) st = rheo_fail(err, RHEO_EINVAL, "device: the host executor has nothing to tune");
     if (!st) st = rheo_trainstep_create(&j->in, &j->recipe, &j->step, err);
     if (!st) st = rheo_evaluator_create(&j->in, j->in.theta, j->recipe.batch, false, &j->watching, err);
     if (!st) st = rheo_evaluator_create(&j->in, j->in.theta, RHEO_EVALUATION_BATCH, true, &j->evaluation, err);
-    return st || !model->type->sample ? st : rheo_drawer_create(&j->in, j->in.theta, j->recipe.config, RHEO_EVALUATION_BATCH, &j->drawer, err);
+    return st || !j->in.model->type->sample ? st : rheo_drawer_create(&j->in, j->in.theta, j->recipe.config, RHEO_EVALUATION_BATCH, &j->drawer, err);
 }
 
 static void jobs_free(jobs *j)

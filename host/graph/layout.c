@@ -134,7 +134,7 @@ static bool place_assigns(rheo_maker *m)
 static rheo_status take(rheo_maker *m, const rheo_node *n, size_t bytes, rheo_place *place, rheo_error *err)
 {
     if (m->dev && bytes > m->dev->largest_buffer_bytes)
-        return rheo_fail(err, RHEO_EDEVICE, "%s%s%s: a tensor of %zu bytes, the device's largest buffer is %llu", n->scope,
+        return rheo_fail(err, RHEO_ENOMEM, "%s%s%s: a tensor of %zu bytes, the device's largest buffer is %llu", n->scope,
                          *n->scope ? ": " : "", n->op->name, bytes, (unsigned long long)m->dev->largest_buffer_bytes);
     place->kind = RHEO_IN_ARENA;
     place->bytes = bytes;

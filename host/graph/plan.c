@@ -42,7 +42,9 @@ rheo_status rheo_plan_create(rheo_graph *g, rheo_state *state, const rheo_plan_o
     if (!p) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
     p->state = state;
     st = prepare(g, options, dev ? rheo_device_facts_of(dev) : NULL, &p->graph, &p->layout, err);
-    if (!st && dev)
+    if (!st && options && options->trial)
+        *options->trial += stats_of(&p->layout).arena_bytes;
+    else if (!st && dev)
         st = rheo_device_program_create(p->graph, &p->layout, state, options && options->separate_buffers, &p->program, err);
     if (!st) {
         *out = p;

@@ -34,6 +34,7 @@ typedef struct rheo_plan_options {
     const rheo_rule *const *rules;      /* NULL-terminated; NULL: none */
     bool separate_buffers;              /* each tensor its own buffer, filled with NaN at death (RHEO_ARENA=0) */
     rheo_choices *choices;              /* of variants; marks those used. NULL: defaults */
+    size_t *trial;                      /* not NULL: no buffer is made, nothing can be run; the arenas' bytes are added to it */
 } rheo_plan_options;
 
 typedef struct rheo_plan rheo_plan;

@@ -7,6 +7,18 @@
 #include "base/text.h"
 #include "runtime/internal.h"
 
+/* RHEO_LIMIT_MEMORY=512M: less memory than there is, to see what happens where it is short. */
+static void limit_memory(rheo_device_facts *f)
+{
+    const char *text = getenv("RHEO_LIMIT_MEMORY");
+    char *end = NULL;
+    uint64_t limit = text ? strtoull(text, &end, 10) : 0;
+    for (const char *unit = "KMG"; limit && *end && strchr(unit, *end); unit++) limit <<= 10;
+    if (!limit) return;
+    if (limit < f->global_bytes) f->global_bytes = limit;
+    if (limit < f->largest_buffer_bytes) f->largest_buffer_bytes = limit;
+}
+
 rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, rheo_error *err)
 {
     const char *kind = getenv("RHEO_KIND"), *profile = getenv("RHEO_PROFILE"), *name = found->facts.name;
@@ -16,8 +28,13 @@ rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, r
     rheo_device *dev = calloc(1, sizeof *dev);
     if (!dev) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     dev->found = *found;
+    limit_memory(&dev->found.facts);
     dev->profile = profile && strcmp(profile, "1") == 0;
     dev->pocl = strcmp(found->facts.platform, "Portable Computing Language") == 0;
+    if (!(dev->memory = rheo_memory_create())) {
+        st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+        goto done;
+    }
     if (kind && strcmp(kind, "gpu") == 0) {
         dev->found.facts.kind = RHEO_GPU;
         dev->found.facts.vector_width = 1;
@@ -70,6 +87,7 @@ void rheo_device_close(rheo_device *dev)
     }
     if (dev->queue) clReleaseCommandQueue(dev->queue);
     if (dev->context) clReleaseContext(dev->context);
+    rheo_memory_drop(dev->memory);
     free(dev);
 }
 

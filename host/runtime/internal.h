@@ -37,10 +37,13 @@ struct rheo_kernel {
     uint64_t last_shape[4];  /* of the last launch, for saved.c */
 };
 
+typedef struct rheo_memory rheo_memory;
+
 struct rheo_device {
     rheo_found found;
     char options[160];       /* what every program is built with */
     size_t max_items[3];     /* of a work-group, a dimension */
+    rheo_memory *memory;     /* in use: buffer.c */
     bool pocl;               /* compiles further at the first launch with a group size: saved.c */
     cl_context context;
     cl_command_queue queue;
@@ -50,6 +53,10 @@ struct rheo_device {
     rheo_kernel *kernels;
     bool save_at_close;
 };
+
+/* buffer.c: bytes of a device's buffers, counted until the driver lets go of them, which may be after the device was closed. */
+rheo_memory *rheo_memory_create(void);      /* NULL when out of memory */
+void rheo_memory_drop(rheo_memory *m);      /* accepts NULL */
 
 /* device.c */
 rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, rheo_error *err);

@@ -14,6 +14,10 @@ typedef struct rheo_drawer {
     float *results;
 } rheo_drawer;
 
+/* Whether training shows samples, and how many. */
+enum { RHEO_PICTURE_COUNT = 64 };
+static inline bool rheo_shows_samples(const rheo_model *m) { return m->type->sample && m->data.bytes && (m->data.c == 1 || m->data.c == 3); }
+
 rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err);
 /* One whose codes are given: for rheo_drawer_decode only. The model has latents. */
 rheo_status rheo_drawer_create_given(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err);

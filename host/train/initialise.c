@@ -1,6 +1,15 @@
 /* Data-dependent initialisation: one plan, run once. */
 #include "train/step.h"
 
+enum { INITIAL_ROWS = 256 };
+
+int64_t rheo_initial_rows(rheo_data_shape s, int64_t rows)
+{
+    int64_t n = s.h * s.w > 1024 ? (int64_t)INITIAL_ROWS * 1024 / (s.h * s.w) : INITIAL_ROWS;
+    if (n < 4) n = 4;
+    return n < rows ? n : rows;
+}
+
 rheo_status rheo_trainstep_initialise(const rheo_instance *in, uint64_t seed, int64_t n, const float *x, rheo_error *err)
 {
     /* A step that training never reaches, so that its numbers are nobody else's. */
@@ -25,8 +34,8 @@ rheo_status rheo_trainstep_initialise(const rheo_instance *in, uint64_t seed, in
         rheo_build_finish(&b);
         st = rheo_plan_create(g, in->state, &usual, &plan, err);
     }
-    if (!st) st = rheo_state_write(in->state, batch, 0, rheo_count(shape), x, err);
-    if (!st) st = rheo_plan_run(plan, err);
+    if (!st && !in->trial) st = rheo_state_write(in->state, batch, 0, rheo_count(shape), x, err);
+    if (!st && !in->trial) st = rheo_plan_run(plan, err);
     const rheo_status waited = rheo_instance_finish(in, err);
     rheo_plan_destroy(plan);
     rheo_graph_destroy(g);

@@ -48,6 +48,31 @@ rheo_status rheo_instance_create(rheo_model *model, const char *device, rheo_ins
     return st;
 }
 
+static rheo_status unsaid(void *user, const char *option, double value, const char *why, rheo_error *err)
+{
+    (void)user, (void)option, (void)value, (void)why, (void)err;
+    return RHEO_OK;
+}
+
+rheo_status rheo_instance_from_options(const rheo_train_options *options, rheo_recipe *recipe, rheo_dataset **data, rheo_instance *in,
+                                       rheo_error *err)
+{
+    rheo_train_options o = *options;
+    rheo_model *model = NULL;
+    if (!o.iterations && o.minutes <= 0) o.iterations = 1;
+    rheo_status st = rheo_recipe_from_options(&o, recipe, err);
+    if (!st) st = rheo_dataset_open(recipe->data, recipe->size, 1u << RHEO_SPLIT_TRAIN, data, err);
+    if (st) return st;
+    recipe->shape = rheo_shape_of_data(*data);
+    const rheo_model_type *type = rheo_model_find(recipe->model);
+    if (type && type->choose && cJSON_GetObjectItemCaseSensitive(recipe->config, "auto"))
+        st = type->choose(recipe->config, recipe->shape, &(*data)->split[RHEO_SPLIT_TRAIN], unsaid, NULL, err);
+    if (!st) st = rheo_recipe_model(recipe, &model, err);
+    if (!st) st = rheo_instance_create(model, recipe->device, in, err);
+    if (!st && !in->dev) st = rheo_fail(err, RHEO_EINVAL, "device: the host executor is not to be timed");
+    return st;
+}
+
 void rheo_instance_free(rheo_instance *in)
 {
     rheo_state_destroy(in->state);
@@ -65,7 +90,8 @@ void rheo_instance_choose(rheo_instance *in, rheo_choices *choices)
 rheo_plan_options rheo_usual_plan(const rheo_instance *in)
 {
     const char *arena = getenv("RHEO_ARENA");
-    return (rheo_plan_options){ .rules = rheo_rules, .separate_buffers = arena && !strcmp(arena, "0"), .choices = in->choices };
+    return (rheo_plan_options){ .rules = rheo_rules, .separate_buffers = arena && !strcmp(arena, "0"), .choices = in->choices,
+                                .trial = in->trial };
 }
 
 rheo_status rheo_instance_finish(const rheo_instance *in, rheo_error *err)

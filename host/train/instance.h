@@ -13,6 +13,7 @@ typedef struct rheo_instance {
     rheo_model *model;
     int theta, fixed;        /* storages */
     rheo_choices *choices;   /* of variants, for every plan; lent. NULL: defaults */
+    size_t *trial;           /* as in rheo_plan_options: footprint.c */
 } rheo_instance;
 
 /* The recipe's model; completes recipe->config and what else was left to the model. */
@@ -23,6 +24,11 @@ void rheo_model_destroy(rheo_model *m);         /* accepts NULL */
  * whatever is returned. */
 rheo_status rheo_instance_create(rheo_model *model, const char *device, rheo_instance *out, rheo_error *err);
 void rheo_instance_free(rheo_instance *in);
+
+/* What a run with these options begins with, for measuring: no run folder is looked at. The training rows are read. recipe, data and in are
+ * the caller's to free, whatever is returned; zeroed before. RHEO_EINVAL for the host executor, which is not to be timed. */
+rheo_status rheo_instance_from_options(const rheo_train_options *options, rheo_recipe *recipe, rheo_dataset **data, rheo_instance *in,
+                                       rheo_error *err);
 /* Plans of `in` take their variants from here, what a run has on record first, the winners measured on this device for the
  * rest. choices must outlive in. */
 void rheo_instance_choose(rheo_instance *in, rheo_choices *choices);

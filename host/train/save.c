@@ -11,7 +11,6 @@
 /* Looks at the validation split always dequantise it alike, so that they can be compared. */
 #define LOOK_SEED 0
 #define PICTURE_TEMPERATURE 0.8
-enum { PICTURE_COUNT = 64 };
 
 rheo_status rheo_trainer_write(const rheo_trainer *t, rheo_error *err)
 {
@@ -103,7 +102,7 @@ static char *picture_origin(const rheo_trainer *t)
     ok = ok && cJSON_AddStringToObject(o, "model", t->recipe.model) && cJSON_AddNumberToObject(o, "step", (double)t->steps);
     ok = ok && cJSON_AddStringToObject(o, "data", rheo_base_name(t->recipe.data));
     cJSON *options = cJSON_AddObjectToObject(o, "options");
-    ok = ok && cJSON_AddNumberToObject(options, "n", PICTURE_COUNT) && cJSON_AddNumberToObject(options, "temperature", PICTURE_TEMPERATURE);
+    ok = ok && cJSON_AddNumberToObject(options, "n", RHEO_PICTURE_COUNT) && cJSON_AddNumberToObject(options, "temperature", PICTURE_TEMPERATURE);
     ok = ok && cJSON_AddNumberToObject(options, "seed", 0) && cJSON_AddStringToObject(options, "weights", "ema");
     char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
@@ -115,31 +114,25 @@ static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
     const rheo_data_shape s = t->recipe.shape;
     char about[96];
     char *path = rheo_run_sample_path(&t->run, t->steps), *made_by = picture_origin(t);
-    uint8_t *images = malloc((size_t)(PICTURE_COUNT * rheo_dims(s)));
+    uint8_t *images = malloc((size_t)(RHEO_PICTURE_COUNT * rheo_dims(s)));
     snprintf(about, sizeof about, "%s, step %llu, temperature %g, seed 0", t->recipe.model, (unsigned long long)t->steps,
              PICTURE_TEMPERATURE);
     const rheo_grid_text text = { .about = about, .made_by = made_by };
     rheo_status st = path && made_by && images ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    if (!st) st = rheo_drawer_draw(&t->drawer, PICTURE_COUNT, PICTURE_TEMPERATURE, 0, images, err);
-    if (!st) st = rheo_grid_write(path, images, PICTURE_COUNT, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, 0, &text, err);
+    if (!st) st = rheo_drawer_draw(&t->drawer, RHEO_PICTURE_COUNT, PICTURE_TEMPERATURE, 0, images, err);
+    if (!st) st = rheo_grid_write(path, images, RHEO_PICTURE_COUNT, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, 0, &text, err);
     free(path);
     cJSON_free(made_by);
     free(images);
     return st;
 }
 
-static bool draws(const rheo_trainer *t)
-{
-    const rheo_data_shape s = t->recipe.shape;
-    return t->in.model->type->sample && s.bytes && (s.c == 1 || s.c == 3);
-}
-
 rheo_status rheo_trainer_draw(rheo_trainer *t, rheo_error *err)
 {
     const double began = rheo_seconds();
     rheo_status st = RHEO_OK;
-    if (!draws(t)) return RHEO_OK;
-    if (!t->drawer.plan) st = rheo_drawer_create(&t->in, t->step.ema, t->recipe.config, PICTURE_COUNT, &t->drawer, err);
+    if (!rheo_shows_samples(t->in.model)) return RHEO_OK;
+    if (!t->drawer.plan) st = rheo_drawer_create(&t->in, t->step.ema, t->recipe.config, RHEO_PICTURE_COUNT, &t->drawer, err);
     if (!st) st = write_picture(t, err);
     t->next_picture = t->steps + t->steps / 8 + 1;      /* a long run leaves dozens, not thousands */
     t->draw_seconds = rheo_seconds() - began;
@@ -151,7 +144,7 @@ double rheo_trainer_reserve(const rheo_trainer *t)
     /* Before the first look: plans to be made, and forward passes at three times the speed of training. */
     const double guess = t->images_per_second > 0 ? t->n_valid / (3 * t->images_per_second) + 0.5 : 1;
     const double look = t->look_seconds > 0 ? t->look_seconds : guess + 2 * t->save_seconds;
-    const double draw = !draws(t) ? 0 : t->draw_seconds > 0 ? t->draw_seconds : guess / 4 + 0.5;
+    const double draw = !rheo_shows_samples(t->in.model) ? 0 : t->draw_seconds > 0 ? t->draw_seconds : guess / 4 + 0.5;
     return 0.1 + 1.1 * (look + draw + t->save_seconds);
 }
 

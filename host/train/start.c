@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "train/checkpoint.h"
+#include "train/footprint.h"
 #include "train/trainer.h"
 
-enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, INITIAL_IMAGES = 256, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
+enum { LOOK_IMAGES = 512, LOOK_VECTORS = 5000, ALL_FLATS = (1 << RHEO_FLATS) - 1 };
 
 static void start_clock(const rheo_train_options *options, rheo_trainer *t)
 {
@@ -49,6 +50,9 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
     if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, err);
     if (!st) st = rheo_dataset_wait(t->data, err);
+    if (!st)
+        st = rheo_footprint_check(&t->in, &t->recipe, train->count, rheo_plan_stats_of(t->step.apply).arena_bytes + rheo_state_bytes(t->in.state),
+                                  err);
     if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
     t->feed.augment = (rheo_augment){ t->recipe.flip, t->recipe.shift, t->data->h, t->data->w, t->data->c };
     t->n_valid = valid->count < most ? valid->count : most;
@@ -94,13 +98,10 @@ static rheo_status choose_options(rheo_trainer *t, rheo_error *err)
     return st ? st : type->choose(t->recipe.config, t->recipe.shape, &t->data->split[RHEO_SPLIT_TRAIN], note_choice, t, err);
 }
 
-/* Images for the data-dependent initialisation: 256 of 32 x 32, fewer of larger ones (flows 2.3). */
 static rheo_status initialise(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
-    int64_t n = s.h * s.w > 1024 ? (int64_t)INITIAL_IMAGES * 1024 / (s.h * s.w) : INITIAL_IMAGES;
-    if (n < 4) n = 4;
-    if (n > t->feed.rows->count) n = t->feed.rows->count;
+    const int64_t n = rheo_initial_rows(s, t->feed.rows->count);
     if (!t->in.model->type->data_initialised)
         return rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
     float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);

@@ -50,5 +50,7 @@ rheo_status rheo_trainstep_clear_sums(rheo_trainstep *s, rheo_error *err);
 
 /* Data-dependent initialisation (flows 2.3): sets parameters from x [n, h, w, c], one pass in order. */
 rheo_status rheo_trainstep_initialise(const rheo_instance *in, uint64_t seed, int64_t n, const float *x, rheo_error *err);
+/* So many rows serve for it: 256 of 32 x 32, fewer of larger ones. */
+int64_t rheo_initial_rows(rheo_data_shape s, int64_t rows);
 
 #endif

@@ -118,6 +118,37 @@ rheo_status rheo_train(const rheo_train_options *options, rheo_error *err);
  * uninterrupted run, bit for bit. */
 rheo_status rheo_resume(const rheo_train_options *options, rheo_error *err);
 
+/* ---- before training -------------------------------------------------------------------------------------- */
+
+/* One way to keep activations. */
+typedef struct rheo_forecast_memory {
+    const char *memory;         /* "store" or "invert" */
+    int fits;                   /* into the device's memory */
+    uint64_t activations, variables, beside;    /* bytes on the device: of a step; parameters, moments, averages, batches; of the
+                                                 * initialisation, later of validation and pictures. All 0: a tensor exceeds the largest buffer */
+    double seconds;             /* a training step of batch * accumulate images: the median of measured rounds; NAN: not measured */
+    double low, high;           /* between which nine tenths of them lie */
+    uint32_t steps;             /* that were measured */
+} rheo_forecast_memory;
+
+typedef struct rheo_forecast {
+    char device[128];
+    uint64_t device_bytes;
+    uint64_t parameters;
+    uint64_t images;            /* of the training split: an epoch */
+    uint32_t h, w, c;           /* of an image; vectors: h = w = 1 */
+    int64_t batch, accumulate;
+    int modes;                  /* 1 where a model cannot be inverted */
+    rheo_forecast_memory mode[2];
+    int chosen;                 /* the one that "auto" takes */
+} rheo_forecast;
+
+/* What training with these options would take: memory by trial plans; time by steps of it on this device, about `seconds` for each way of
+ * keeping activations that fits and that options->memory allows ("auto": both), after a first one that builds kernels. Nothing is kept. Of
+ * the options those of rheo_tune are used. A run adds validation, pictures and saves, together under 8 %. Errors as rheo_train's, but that
+ * nothing fits is none. */
+rheo_status rheo_train_forecast(const rheo_train_options *options, double seconds, rheo_forecast *out, rheo_error *err);
+
 /* ---- tuning --------------------------------------------------------------------------------------------
  *
  * Some operations can be computed in several ways (variants): matrix products by rheo's own kernels or by CLBlast. Which is
