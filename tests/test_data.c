@@ -56,6 +56,36 @@ Test(file, written_whole_or_not_at_all)
     scratch_remove(&s);
 }
 
+Test(file, links_and_devices_stay_what_they_are)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    char path[sizeof s.path], text[8] = "";
+    struct stat what;
+    scratch_put(&s, "target", "old", 3);
+    strcpy(path, scratch_file(&s, "link"));
+    cr_assert(!symlink("target", path));
+    ASSERT_OK(rheo_file_write(path, "newer", 5, &err));
+    cr_assert(!lstat(path, &what) && S_ISLNK(what.st_mode));
+    FILE *f = fopen(scratch_file(&s, "target"), "r");
+    cr_assert(f && fread(text, 1, 7, f) == 5 && !strcmp(text, "newer"));
+    fclose(f);
+    cr_assert_eq(scratch_count(&s), 2);
+
+    ASSERT_OK(rheo_file_write("/dev/null", "x", 1, &err));
+    ASSERT_FAILS(rheo_file_write("/dev/full", "x", 1, &err), RHEO_EFILE, "/dev/full: cannot be written: No space left on device");
+    for (int k = 0; k < 2; k++) cr_assert(!stat(k ? "/dev/full" : "/dev/null", &what) && S_ISCHR(what.st_mode));
+    ASSERT_FAILS(rheo_file_write(s.folder, "x", 1, &err), RHEO_EFILE, "cannot be written: Is a directory");
+    scratch_remove(&s);
+}
+
+Test(file, messages_are_one_line)
+{
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_fail(&err, RHEO_EFORMAT, "%s", "a\n\033[2Jb\177 \u00e9");
+    cr_assert_str_eq(err.text, "a??[2Jb? \u00e9");
+}
+
 Test(file, full_disk)
 {
     rheo_error err = RHEO_ERROR_INIT;

@@ -21,6 +21,9 @@ rheo_status rheo_fail(rheo_error *err, rheo_status status, const char *format, .
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
+        /* What a message quotes may come from a hostile file: it stays one line, and tells a terminal nothing. */
+        for (char *c = err->text; *c; c++)
+            if ((unsigned char)*c < 0x20 || *c == 0x7F) *c = '?';
         err->status = status;
     }
     return status;

@@ -112,14 +112,32 @@ static int open_locked(const char *path)
     }
 }
 
+/* A link is followed, so that it stays one. Pipes and devices such as /dev/stdout are written to as they are: nothing may be renamed over
+ * them. */
+static rheo_status choose_places(rheo_file_output *out, const char *path)
+{
+    struct stat s;
+    const bool there = stat(path, &s) == 0;
+    const bool linked = there && S_ISREG(s.st_mode) && lstat(path, &s) == 0 && S_ISLNK(s.st_mode);
+    out->path = linked ? realpath(path, NULL) : concatenate(path, "", "");
+    if (!out->path) return linked ? RHEO_EFILE : RHEO_ENOMEM;
+    if (there && S_ISDIR(s.st_mode)) {
+        errno = EISDIR;
+        return RHEO_EFILE;
+    }
+    if (there && !S_ISREG(s.st_mode) && !linked) return RHEO_OK;
+    out->temporary = concatenate(out->path, ".tmp", "");
+    return out->temporary ? RHEO_OK : RHEO_ENOMEM;
+}
+
 rheo_status rheo_file_output_open(rheo_file_output *out, const char *path, rheo_error *err)
 {
     int fd = -1;
-    rheo_status st = RHEO_ENOMEM;
-    *out = (rheo_file_output){ NULL, concatenate(path, "", ""), concatenate(path, ".tmp", "") };
-    if (!out->path || !out->temporary) goto failed;
+    *out = (rheo_file_output){ NULL, NULL, NULL };
+    rheo_status st = choose_places(out, path);
+    if (st) goto failed;
     st = RHEO_EFILE;
-    fd = open_locked(out->temporary);
+    fd = out->temporary ? open_locked(out->temporary) : open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) goto failed;
     out->stream = fdopen(fd, "wb");
     if (!out->stream) goto failed;
@@ -128,7 +146,7 @@ failed:
     st = rheo_fail(err, st, "%s: cannot be written: %s", path,
                    st == RHEO_ENOMEM ? "out of memory" : errno == EBUSY ? "another process is writing it" : strerror(errno));
     if (fd >= 0) {
-        unlink(out->temporary);
+        if (out->temporary) unlink(out->temporary);
         close(fd);
     }
     free(out->path);
@@ -157,9 +175,16 @@ rheo_status rheo_file_output_commit(rheo_file_output *out, rheo_error *err)
     rheo_status st = RHEO_OK;
     errno = 0;
     /* Renamed before it is closed: closing gives up the lock. */
-    if (ferror(out->stream) || fflush(out->stream) || fsync(fileno(out->stream)) || rename(out->temporary, out->path)) {
+    bool failed = false;
+    if (ferror(out->stream)) {       /* one more byte asks why */
+        clearerr(out->stream);
+        failed = true;
+        if (fputc(0, out->stream) != EOF) fflush(out->stream);
+    }
+    failed = failed || fflush(out->stream);
+    if (failed || (out->temporary && (fsync(fileno(out->stream)) || rename(out->temporary, out->path)))) {
         st = rheo_fail(err, RHEO_EFILE, "%s: cannot be written: %s", out->path, errno ? strerror(errno) : "an earlier write failed");
-    } else {
+    } else if (out->temporary) {
         sync_folder_of(out->path);
         free(out->temporary);
         out->temporary = NULL;

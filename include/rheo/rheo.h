@@ -468,6 +468,9 @@ rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rh
 /* floor(255 x + 1/2) clamped to 0 .. 255; not a number becomes 0. */
 void rheo_to_bytes(const float *x, size_t count, uint8_t *out);
 
+/* Writes a file whole or not at all: to `<path>.tmp`, synced and renamed. */
+rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rheo_error *err);
+
 /* Reads a PNG of at most 64 Mi pixels: grey or RGB, palettes become RGB, alpha is dropped, 16 bits become 8. *image [h, w, c], c = 1 or 3;
  * the caller frees it with rheo_free. Errors: RHEO_EFILE, RHEO_EFORMAT name the file, what was found and what was expected. */
 rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
