@@ -7,17 +7,23 @@
 
 #include "tool.h"
 
+rheo_status tool_write_text(const char *path, FILE *stream, char **text, const size_t *bytes, rheo_error *err)
+{
+    const bool failed = !stream || ferror(stream);
+    rheo_status st = (stream && fclose(stream)) || failed ? (err->status = RHEO_ENOMEM) : RHEO_OK;
+    if (!st) st = rheo_file_write(path, *text, *bytes, err);
+    free(*text);
+    return st;
+}
+
 static rheo_status write_points(const char *path, const float *x, uint32_t n, uint32_t c, rheo_error *err)
 {
-    FILE *f = fopen(path, "w");
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
     for (uint32_t i = 0; f && i < n; ++i)
         for (uint32_t k = 0; k < c; ++k) fprintf(f, "%.9g%c", (double)x[i * c + k], k + 1 == c ? '\n' : ',');
-    const bool failed = !f || ferror(f);
-    if ((f && fclose(f)) || failed) {
-        err->status = RHEO_EFILE;
-        snprintf(err->text, sizeof err->text, "%.400s: cannot be written", path);
-    }
-    return err->status;
+    return tool_write_text(path, f, &text, &bytes, err);
 }
 
 /* ---- what made it -------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,5 @@
 /* rheo score: the likelihood of each image under a flow, and how well it tells other images apart. */
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,9 @@ static double bits(const rheo_checkpoint_facts *f) { return f->vectors ? 0 : 1 /
 
 static rheo_status write_table(const char *path, const scores *sets, int count, const rheo_checkpoint_facts *f, rheo_error *err)
 {
-    FILE *to = fopen(path, "w");
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
     if (to) fprintf(to, "set,index,log_p%s\n", f->vectors ? "" : ",bits_per_dim");
     for (int k = 0; k < count && to; ++k)
         for (uint32_t i = 0; i < sets[k].n; ++i) {
@@ -38,12 +39,7 @@ static rheo_status write_table(const char *path, const scores *sets, int count, 
             if (!f->vectors) fprintf(to, ",%.9g", sets[k].nats[i] * bits(f));
             fputc('\n', to);
         }
-    const bool failed = !to || ferror(to);
-    if ((to && fclose(to)) || failed) {
-        snprintf(err->text, sizeof err->text, "%.400s: cannot be written: %s", path, strerror(errno));
-        err->status = RHEO_EFILE;
-    }
-    return err->status;
+    return tool_write_text(path, to, &text, &bytes, err);
 }
 
 static rheo_status draw(const char *path, const scores *sets, int count, const rheo_checkpoint_facts *f, rheo_error *err)

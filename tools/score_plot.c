@@ -1,12 +1,12 @@
 #include "score_plot.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gnuplot.h"
+#include "tool.h"
 
 enum { BINS = 60 };
 
@@ -74,11 +74,12 @@ rheo_status score_plot(const char *path, const scores *sets, int count, double u
     snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 2, slash ? path : "./");
     snprintf(beside, sizeof beside, "./%.*s.gp", (int)strlen(name) - 4, name);
     snprintf(script, sizeof script, "%.*s.gp", (int)strlen(path) - 4, path);
-    FILE *to = fopen(script, "w");
-    if (!to) return fail(err, RHEO_EFILE, script, strerror(errno));
-    write_script(to, name, sets, count, unit, axis);
-    const bool bad = ferror(to);
-    if (fclose(to) || bad) return fail(err, RHEO_EFILE, script, "cannot be written");
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    if (to) write_script(to, name, sets, count, unit, axis);
+    const rheo_status st = tool_write_text(script, to, &text, &bytes, err);
+    if (st) return st;
     *drawn = gnuplot_draw(folder, beside) == GNUPLOT_DREW;
     return RHEO_OK;
 }

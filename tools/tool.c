@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int tool_failed(const char *command, const rheo_error *err)
@@ -269,7 +270,9 @@ bool tool_can_write(const char *command, const char *out, int *code)
     }
     const char *slash = strrchr(out, '/');
     char *folder = slash ? strndup(out, slash == out ? 1 : (size_t)(slash - out)) : strdup(".");
-    const bool ok = folder && !access(folder, W_OK | X_OK);
+    struct stat s;
+    const bool device = !stat(out, &s) && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);      /* written to as it is: /dev/stdout */
+    const bool ok = folder && (device ? !access(out, W_OK) : !access(folder, W_OK | X_OK));
     if (!ok) {
         rheo_error err = { RHEO_EFILE, "" };
         snprintf(err.text, sizeof err.text, "%s: cannot be written: %s", out, strerror(errno));

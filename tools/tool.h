@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "rheo/rheo.h"
 
@@ -160,6 +161,9 @@ rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, uint
 
 /* The last name of a path into a text of so many bytes, which is returned; slashes at its end do not count. */
 const char *tool_base_name(const char *path, char *name, size_t bytes);
+
+/* Writes what was put into an open_memstream (NULL, where it could not be opened) whole or not at all; closes it and frees the text. */
+rheo_status tool_write_text(const char *path, FILE *stream, char **text, const size_t *bytes, rheo_error *err);
 
 /* "0,.5,1", or "-1:1:7" for 7 from -1 to 1 at even distances: how many, `most` at most; 0: it is neither. */
 int tool_numbers(const char *text, double *out, int most);
