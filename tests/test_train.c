@@ -1,5 +1,9 @@
 /* Training: resuming, stopping, run folders, options. */
 #include <math.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "op/table.h"
 #include "runs.h"
@@ -47,6 +51,42 @@ Test(train, resume_is_bit_for_bit)
     o.shift = 2;
     resume_equals(&o, &s);
     clean(&s);
+}
+
+/* The data-dependent initialisation of actnorm is of new runs only. */
+Test(train, loading_does_not_initialise_again)
+{
+    for (int d = 0; d < device_count(); d++) {
+        scratch s = scratch_make();
+        rheo_error err = RHEO_ERROR_INIT;
+        rheo_trainer t;
+        rheo_snapshot now;
+        char run[100];
+        int scales = 0, set = 0;
+        make_images(s.folder);
+        snprintf(run, sizeof run, "%s/run", s.folder);
+        rheo_train_options o = small(run, device_of(d), 1);
+        o.data = s.folder;
+        ASSERT_OK(rheo_train(&o, &err));
+        state a = read_state(run);
+        o.iterations = 2;
+        ASSERT_OK(rheo_trainer_resume(&o, &t, &err));
+        ASSERT_OK(rheo_snapshot_create(t.in.model->params, ALL, &now, &err));
+        ASSERT_OK(rheo_snapshot_read(&now, &t.step, &err));
+        for (int k = 0; k < rheo_params_count(a.model->params); k++) {
+            const rheo_param *p = rheo_params_at(a.model->params, k);
+            if (!p->trained || !strstr(p->name, "actnorm.log_scale")) continue;
+            const float *file = a.shot.flat[RHEO_FLAT_THETA] + p->offset, *loaded = now.flat[RHEO_FLAT_THETA] + p->offset;
+            cr_assert(!memcmp(file, loaded, (size_t)rheo_count(p->shape) * sizeof *file), "%s differs", p->name);
+            scales++;
+            set += fabsf(file[0]) > 0.1f;        /* further from 0 than one step of Adam goes */
+        }
+        cr_assert(scales > 0 && set > 0, "%d scales, %d of them away from 0", scales, set);
+        rheo_snapshot_free(&now);
+        rheo_trainer_free(&t);
+        free_state(&a);
+        clean(&s);
+    }
 }
 
 /* All 1x1 products' gradients by this variant, as if measured so. */
@@ -181,6 +221,93 @@ Test(train, accumulation_is_a_larger_batch)
     clean(&s);
 }
 
+/* ---- full disks ---------------------------------------------------------------------------------------------- */
+
+/* A limit of 1,000 bytes a file, as if the disk were full, from the first report until a save has failed. */
+typedef struct shortage {
+    char run[100];
+    bool forever;            /* ... or to the end */
+    int failed;              /* saves that did */
+    uint64_t step;           /* of the last of them */
+    volatile int stop;
+} shortage;
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit l;
+    cr_assert(!getrlimit(RLIMIT_FSIZE, &l));
+    l.rlim_cur = bytes;
+    cr_assert(!setrlimit(RLIMIT_FSIZE, &l));
+}
+
+static void run_short(void *user, const rheo_progress *now)
+{
+    shortage *s = user;
+    if (!now->message && !s->failed && now->step) limit_files(1000);
+    if (now->message && strstr(now->message, "last.safetensors: cannot be written") && strstr(now->message, "training goes on")) {
+        s->failed++;
+        s->step = now->step;
+        if (!s->forever) limit_files(RLIM_INFINITY);
+    }
+    if (now->message || !s->failed || s->forever) return;
+    state a = read_state(s->run);
+    s->stop = a.shot.step > s->step;
+    free_state(&a);
+}
+
+Test(train, goes_on_where_a_checkpoint_cannot_be_written, .timeout = 120)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    shortage user = { .forever = false };
+    signal(SIGXFSZ, SIG_IGN);
+    snprintf(user.run, sizeof user.run, "%s/run", s.folder);
+    rheo_train_options o = small(user.run, "host", 100000000);
+    o.save_seconds = 1e-3;
+    o.progress = run_short;
+    o.user = &user;
+    o.stop = &user.stop;
+    ASSERT_FAILS(rheo_train(&o, &err), RHEO_ESTOPPED, "saved");       /* by a later save than the one that failed */
+    cr_expect_eq(user.failed, 1);
+
+    /* To the end: the checkpoint from before stands. */
+    user = (shortage){ .forever = true };
+    snprintf(user.run, sizeof user.run, "%s/other", s.folder);
+    o.iterations = 200;
+    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EFILE, "other/last.safetensors: cannot be written: File too large");
+    limit_files(RLIM_INFINITY);
+    state a = read_state(user.run);
+    cr_expect_eq(a.shot.step, 0);
+    free_state(&a);
+    snprintf(user.run, sizeof user.run, "%s/other/last.safetensors.tmp", s.folder);
+    cr_expect(access(user.run, F_OK));
+    clean(&s);
+}
+
+/* The log keeps whole lines only. */
+Test(train, a_line_that_does_not_fit_is_taken_back)
+{
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_run run;
+    char folder[100], text[200] = "";
+    signal(SIGXFSZ, SIG_IGN);
+    snprintf(folder, sizeof folder, "%s/run", s.folder);
+    ASSERT_OK(rheo_run_create(folder, false, &run, &err));
+    ASSERT_OK(rheo_run_log(&run, "{\"step\":1}", &err));
+    limit_files(20);
+    ASSERT_FAILS(rheo_run_log(&run, "{\"step\":2000000}", &err), RHEO_EFILE, "log.jsonl: cannot be written");
+    limit_files(RLIM_INFINITY);
+    err = (rheo_error)RHEO_ERROR_INIT;
+    ASSERT_OK(rheo_run_log(&run, "{\"step\":3}", &err));
+    FILE *f = fopen(run.log_path, "r");
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    cr_expect_str_eq(text, "{\"step\":1}\n{\"step\":3}\n");
+    rheo_run_close(&run);
+    clean(&s);
+}
+
 /* ---- folders and options ------------------------------------------------------------------------------------------ */
 
 Test(train, a_run_is_not_overwritten)
@@ -204,6 +331,39 @@ Test(train, a_run_is_not_overwritten)
     a = read_state(run);
     cr_assert_eq(a.shot.step, 1);
     free_state(&a);
+    clean(&s);
+}
+
+/* As after kill -9: the lock goes a moment later, and half-written files are there. */
+Test(train, waits_for_a_dying_process_and_removes_what_it_left)
+{
+    static const char *const left[] = { "config.json.tmp", "last.safetensors.tmp", "best.safetensors.tmp", "samples/step-00000007.png.tmp" };
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_run held, run;
+    char folder[100], path[160];
+    snprintf(folder, sizeof folder, "%s/run", s.folder);
+    rheo_train_options o = small(folder, "host", 1);
+    ASSERT_OK(rheo_train(&o, &err));
+    for (int k = 0; k < 4; k++) {
+        snprintf(path, sizeof path, "run/%s", left[k]);
+        scratch_put(&s, path, "half", 4);
+    }
+    ASSERT_OK(rheo_run_open(folder, &held, &err));
+    ASSERT_FAILS(rheo_run_open(folder, &run, &err), RHEO_EINVAL, "another process is training this run");
+    const pid_t holder = fork();
+    if (!holder) {
+        nanosleep(&(struct timespec){ 0, 300 * 1000 * 1000 }, NULL);
+        _exit(0);
+    }
+    rheo_run_close(&held);           /* the child has the lock now */
+    err = (rheo_error)RHEO_ERROR_INIT;
+    ASSERT_OK(rheo_run_open(folder, &run, &err));
+    for (int k = 0; k < 4; k++) {
+        snprintf(path, sizeof path, "%s/%s", folder, left[k]);
+        cr_expect(access(path, F_OK), "%s is left", path);
+    }
+    rheo_run_close(&run);
     clean(&s);
 }
 

@@ -81,7 +81,7 @@ static int train(asked *a)
     return finish(a, st, &err);
 }
 
-static const char *const with_resume[] = { "resume", "minutes", "iters", "device", NULL };
+static const char *const with_resume[] = { "resume", "minutes", "iters", "save", "device", NULL };
 
 int tool_train(int argc, char **argv)
 {
@@ -98,9 +98,10 @@ int tool_train(int argc, char **argv)
         { "shift", TOOL_INT, &a.shift, "P", "move training images by up to P pixels each way, the border repeated", 0, 8192 },
         { "out", TOOL_TEXT, &o->run, "RUN", "folder to be made for the run", 0, 0 },
         { "force", TOOL_FLAG, &a.force, NULL, "replace the run that is there", 0, 0 },
-        { "resume", TOOL_TEXT, &a.resume, "RUN", "go on with a run; takes --minutes (from now), --iters (in all), --device", 0, 0 },
+        { "resume", TOOL_TEXT, &a.resume, "RUN", "go on with a run; takes --minutes (from now), --iters (in all), --save, --device", 0, 0 },
         { "minutes", TOOL_NUMBER, &o->minutes, "M", "train for so long; 60 unless --iters is given", 1e-3, 1e7 },
         { "iters", TOOL_INT, &a.iterations, "N", "train for so many steps", 1, 4e9 },
+        { "save", TOOL_NUMBER, &o->save_seconds, "S", "seconds between checkpoints; 60", 1e-3, 1e7 },
         { "device", TOOL_TEXT, &o->device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         TOOL_MODEL_OPTIONS(a.model),
         { "auto", TOOL_FLAG, &a.model.choose, NULL, "ncsn: sigma-begin, levels and epsilon, where not given, from the data", 0, 0 },
@@ -128,7 +129,7 @@ int tool_train(int argc, char **argv)
     if (a.resume && (argc == 1 || o->data || o->run))
         return tool_misused("train", "--resume goes on with a run as it is: no model, --data or --out");
     if (a.resume && tool_given(&usage, with_resume, false))
-        return tool_misused("train", "--resume goes on with a run as it is: only --minutes, --iters and --device can be given");
+        return tool_misused("train", "--resume goes on with a run as it is: only --minutes, --iters, --save and --device can be given");
     if (!a.resume && argc == 0) return tool_misused("train", "expected a model (glow or ncsn), or --resume RUN");
     if (!a.resume && (!o->data || !o->run)) return tool_misused("train", "expected --%s", o->data ? "out RUN" : "data D");
     if (a.iterations && o->minutes > 0) return tool_misused("train", "only one of --iters and --minutes can end a run");

@@ -39,6 +39,15 @@ void rheo_trainer_say(rheo_trainer *t, const char *format, ...)
     tell(t, NAN, text);
 }
 
+/* Says so once where lines begin to be lost. */
+static rheo_status survive_log(rheo_trainer *t, rheo_status st, const rheo_error *why, rheo_error *err)
+{
+    if (st && st != RHEO_EFILE) return rheo_fail(err, st, "%s", why->text);
+    if (st && !t->log_fails) rheo_trainer_say(t, "%s; training goes on", why->text);
+    t->log_fails = st != RHEO_OK;
+    return RHEO_OK;
+}
+
 static rheo_status log_report(rheo_trainer *t, const float *scalar, double loss, rheo_error *err)
 {
     cJSON *line = cJSON_CreateObject();
@@ -69,6 +78,7 @@ static rheo_status aim(rheo_trainer *t, double seconds_a_step, rheo_error *err)
 rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error *err)
 {
     float scalar[RHEO_SCALARS];
+    rheo_error why = RHEO_ERROR_INIT;
     rheo_status st = rheo_trainstep_read_scalars(&t->step, scalar, err);
     if (!st) st = rheo_trainstep_clear_look(&t->step, err);
     if (st) return st;
@@ -80,7 +90,8 @@ rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error
     bad->count = skipped - t->skipped;
     bad->row = (uint64_t)scalar[RHEO_SKIPPED_ROW];
     t->skipped = skipped;
-    st = log_report(t, scalar, loss, err);
+    st = log_report(t, scalar, loss, &why);
+    st = survive_log(t, st, &why, err);
     if (!st && steps > 0) st = aim(t, took / steps, err);
     tell(t, loss, NULL);
     t->reported = t->steps;

@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+
+enum { LOCK_TRIES = 150 };       /* 3 s */
 
 static rheo_status name_files(const char *folder, rheo_run *run, rheo_error *err)
 {
@@ -33,11 +37,47 @@ void rheo_run_close(rheo_run *run)
     *run = (rheo_run){ .log = NULL };
 }
 
+/* Files of the folder whose names begin and end so. */
+static void remove_files(const char *folder, const char *beginning, const char *ending)
+{
+    DIR *d = opendir(folder);
+    const size_t first = strlen(beginning), last = strlen(ending);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        const size_t n = strlen(e->d_name);
+        if (n < first + last || strncmp(e->d_name, beginning, first) || strcmp(e->d_name + n - last, ending)) continue;
+        char *path = rheo_path_join(folder, e->d_name);
+        if (path) unlink(path);
+        free(path);
+    }
+    if (d) closedir(d);
+}
+
+/* What a kill left half-written. Nobody else writes here as long as the lock is ours. */
+static void remove_temporaries(const char *folder, const rheo_run *run)
+{
+    remove_files(folder, "config.json", ".tmp");
+    remove_files(folder, "last.safetensors", ".tmp");
+    remove_files(folder, "best.safetensors", ".tmp");
+    remove_files(run->samples, "step-", ".png.tmp");
+}
+
+/* A killed process keeps its lock until it is gone, which may be a moment after it was killed. */
+static bool lock(int fd)
+{
+    const struct timespec pause = { 0, 20 * 1000 * 1000 };
+    int tries = 0;
+    while (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        if (++tries == LOCK_TRIES) return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 static rheo_status open_log(const char *folder, rheo_run *run, rheo_error *err)
 {
     run->log = fopen(run->log_path, "ab+");
     if (!run->log) return rheo_fail(err, RHEO_EFILE, "%s: cannot be written: %s", run->log_path, strerror(errno));
-    if (flock(fileno(run->log), LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+    if (!lock(fileno(run->log)))
         return rheo_fail(err, RHEO_EINVAL, "%s: another process is training this run", folder);
     /* A kill may have left half a line. */
     if (!fseek(run->log, -1, SEEK_END) && fgetc(run->log) != '\n') {
@@ -46,20 +86,6 @@ static rheo_status open_log(const char *folder, rheo_run *run, rheo_error *err)
     }
     fseek(run->log, 0, SEEK_END);
     return RHEO_OK;
-}
-
-/* Pictures of an earlier run would be taken for this one's. */
-static void remove_samples(const char *folder)
-{
-    DIR *d = opendir(folder);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        const size_t n = strlen(e->d_name);
-        if (n < 9 || strncmp(e->d_name, "step-", 5) || strcmp(e->d_name + n - 4, ".png")) continue;
-        char *path = rheo_path_join(folder, e->d_name);
-        if (path) unlink(path);
-        free(path);
-    }
-    if (d) closedir(d);
 }
 
 static bool holds_run(const rheo_run *run)
@@ -85,11 +111,12 @@ rheo_status rheo_run_create(const char *folder, bool force, rheo_run *out, rheo_
     if (!st) st = rheo_folder_make(folder, err);
     if (!st) st = rheo_folder_make(run.samples, err);
     if (!st) st = open_log(folder, &run, err);
+    if (!st) remove_temporaries(folder, &run);
     if (!st && force) {
         unlink(run.config);
         unlink(run.last);
         unlink(run.best);
-        remove_samples(run.samples);
+        remove_files(run.samples, "step-", ".png");     /* would be taken for this run's */
         if (ftruncate(fileno(run.log), 0)) st = rheo_fail(err, RHEO_EFILE, "%s: cannot be emptied: %s", run.log_path, strerror(errno));
     }
     if (st) rheo_run_close(&run);
@@ -103,9 +130,11 @@ rheo_status rheo_run_open(const char *folder, rheo_run *out, rheo_error *err)
     if (!folder || !rheo_folder_exists(folder)) return rheo_fail(err, RHEO_EFILE, "%s: no such run folder", folder ? folder : "");
     rheo_status st = name_files(folder, &run, err);
     if (!st && !rheo_file_exists(run.last))
-        st = rheo_fail(err, RHEO_EFILE, "%s: nothing to resume: no last.safetensors there", folder);
+        st = rheo_fail(err, RHEO_EFILE, "%s: nothing to resume: no last.safetensors there%s", folder,
+                       rheo_file_exists(run.log_path) ? ", it ended before its first checkpoint; begin it again with --force" : "");
     if (!st) st = rheo_folder_make(run.samples, err);
     if (!st) st = open_log(folder, &run, err);
+    if (!st) remove_temporaries(folder, &run);
     if (st) rheo_run_close(&run);
     else *out = run;
     return st;
@@ -113,8 +142,15 @@ rheo_status rheo_run_open(const char *folder, rheo_run *out, rheo_error *err)
 
 rheo_status rheo_run_log(rheo_run *run, const char *line, rheo_error *err)
 {
-    if (fprintf(run->log, "%s\n", line) >= 0 && !fflush(run->log)) return RHEO_OK;
-    return rheo_fail(err, RHEO_EFILE, "%s: cannot be written: %s", run->log_path, strerror(errno));
+    const int fd = fileno(run->log);
+    const struct iovec parts[2] = { { (void *)line, strlen(line) }, { "\n", 1 } };
+    const off_t end = lseek(fd, 0, SEEK_END);
+    errno = 0;
+    const ssize_t got = writev(fd, parts, 2);
+    if (got == (ssize_t)(parts[0].iov_len + 1)) return RHEO_OK;
+    const int reason = got < 0 ? errno : ENOSPC;
+    if (got > 0 && ftruncate(fd, end)) return rheo_fail(err, RHEO_EFILE, "%s: ends in half a line", run->log_path);
+    return rheo_fail(err, RHEO_EFILE, "%s: cannot be written: %s", run->log_path, strerror(reason));
 }
 
 rheo_status rheo_run_write_config(rheo_run *run, const char *text, rheo_error *err)

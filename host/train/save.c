@@ -38,6 +38,21 @@ static rheo_status write_best(rheo_trainer *t, rheo_error *err)
     return rheo_checkpoint_write(t->run.best, &t->recipe, t->in.model->params, &best, err);
 }
 
+/* What could not be written is not the best so far: the next look may be. */
+static rheo_status keep_best(rheo_trainer *t, rheo_error *err)
+{
+    const double best = t->good.best;
+    const uint64_t best_step = t->good.best_step;
+    t->good.best = t->valid;
+    t->good.best_step = t->steps;
+    rheo_status st = rheo_trainer_save(t, err);
+    if (!st) st = write_best(t, err);
+    if (!st) return st;
+    t->good.best = best;
+    t->good.best_step = best_step;
+    return st;
+}
+
 static cJSON *bands_json(const rheo_trainer *t, const double *each)
 {
     rheo_band band[RHEO_BANDS];
@@ -77,19 +92,15 @@ rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
     rheo_status st = each ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st && !t->evaluator.loss) st = rheo_evaluator_create(&t->in, t->step.ema, t->recipe.batch, false, &t->evaluator, err);
     if (!st) st = rheo_evaluator_mean(&t->evaluator, &t->data->split[RHEO_SPLIT_VALID], t->n_valid, LOOK_SEED, NULL, &m, each, err);
+    if (!st) {
+        t->valid = m.mean * rheo_unit(t->in.model);
+        const bool better = t->valid < t->good.best || (isnan(t->good.best) && isfinite(t->valid));
+        if (better) st = keep_best(t, err);
+        rheo_trainer_say(t, "step %llu: validation %.4f %s%s", (unsigned long long)t->steps, t->valid,
+                         rheo_unit_name(t->in.model), better ? ", the best so far" : "");
+    }
     if (!st) st = log_look(t, m, each, err);
     free(each);
-    if (st) return st;
-    t->valid = m.mean * rheo_unit(t->in.model);
-    const bool better = t->valid < t->good.best || (isnan(t->good.best) && isfinite(t->valid));
-    if (better) {
-        t->good.best = t->valid;
-        t->good.best_step = t->steps;
-        st = rheo_trainer_save(t, err);
-        if (!st) st = write_best(t, err);
-    }
-    rheo_trainer_say(t, "step %llu: validation %.4f %s%s", (unsigned long long)t->steps, t->valid,
-                     rheo_unit_name(t->in.model), better ? ", the best so far" : "");
     t->last_look = rheo_seconds();
     t->look_seconds = t->last_look - began;
     return st;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "train/checkpoint.h"
 #include "train/footprint.h"
 #include "train/trainer.h"
@@ -175,6 +176,21 @@ static rheo_status choose_end(const rheo_train_options *o, rheo_trainer *t, rheo
     return RHEO_OK;
 }
 
+/* The best and the last checkpoint are not replaced in one moment: the best is what its own file says it is. */
+static void recall_best(rheo_trainer *t)
+{
+    cJSON *config = NULL, *progress = NULL;
+    t->good.best = NAN;
+    if (!rheo_file_exists(t->run.best) || rheo_checkpoint_notes(t->run.best, &config, &progress, NULL, NULL)) return;
+    const cJSON *best = cJSON_GetObjectItemCaseSensitive(progress, "best"), *step = cJSON_GetObjectItemCaseSensitive(progress, "best_step");
+    if (cJSON_IsNumber(best) && cJSON_IsNumber(step) && step->valuedouble >= 0) {
+        t->good.best = best->valuedouble;
+        t->good.best_step = (uint64_t)step->valuedouble;
+    }
+    cJSON_Delete(config);
+    cJSON_Delete(progress);
+}
+
 rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer *t, rheo_error *err)
 {
     rheo_model *model = NULL;
@@ -182,6 +198,7 @@ rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer 
     rheo_status st = rheo_run_open(options->run, &t->run, err);
     if (!st) st = rheo_checkpoint_read(t->run.last, ALL_FLATS, &t->recipe, &model, &t->good, err);
     if (st) return st;
+    recall_best(t);
     t->steps = t->reported = t->report_at = t->good.step;
     t->skipped = t->good.skipped;
     t->seconds_before = t->good.seconds;

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SAVE_SECONDS 60.0
+#define SAVE_SECONDS 60.0       /* between saves, unless the caller says */
 #define LOOK_SECONDS 30.0       /* between looks at the validation split, and */
 #define LOOK_SHARE 0.05         /* their part of the time, at most */
 #define PICTURE_SHARE 0.02
@@ -59,17 +59,39 @@ static rheo_status first_step(rheo_trainer *t, rheo_error *err)
     return st;
 }
 
-/* What is due now and then, none of it while bad steps are about. */
-static rheo_status chores(rheo_trainer *t, rheo_error *err)
+static rheo_status do_chores(rheo_trainer *t, rheo_error *err)
 {
-    const double now = rheo_seconds();
+    const double now = rheo_seconds(), between = t->options->save_seconds > 0 ? t->options->save_seconds : SAVE_SECONDS;
     const bool due = now - t->last_look > fmax(LOOK_SECONDS, t->look_seconds / LOOK_SHARE);
     rheo_status st = RHEO_OK;
     if (due && now + 2 * rheo_trainer_reserve(t) < t->deadline) st = rheo_trainer_look(t, err);
-    if (st || rheo_seconds() - t->last_save < SAVE_SECONDS) return st;
+    if (st || rheo_seconds() - t->last_save < between) return st;
     const double since = rheo_seconds() - t->last_save;
     st = rheo_trainer_save(t, err);
     if (!st && t->steps >= t->next_picture && t->draw_seconds < PICTURE_SHARE * since) st = rheo_trainer_draw(t, err);
+    return st;
+}
+
+/* What is due now and then, none of it while bad steps are about. A full disk is no reason to lose what is in memory. */
+static rheo_status chores(rheo_trainer *t, rheo_error *err)
+{
+    rheo_error why = RHEO_ERROR_INIT;
+    const rheo_status st = do_chores(t, &why);
+    if (!st) return st;
+    if (st != RHEO_EFILE) return rheo_fail(err, st, "%s", why.text);
+    rheo_trainer_say(t, "%s; training goes on, the next save tries again", why.text);
+    return RHEO_OK;
+}
+
+/* The last look, save and picture. One that cannot be written does not keep the others from it. */
+static rheo_status finish(rheo_trainer *t, rheo_error *err)
+{
+    static rheo_status (*const parts[])(rheo_trainer *, rheo_error *) = { rheo_trainer_look, rheo_trainer_save, rheo_trainer_draw };
+    rheo_status st = RHEO_OK;
+    for (size_t k = 0; k < sizeof parts / sizeof *parts && (!st || st == RHEO_EFILE); k++) {
+        const rheo_status got = parts[k](t, err);
+        if (got) st = got;
+    }
     return st;
 }
 
@@ -98,9 +120,7 @@ rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err)
         st = rheo_trainer_save(t, err);
         return st ? st : rheo_fail(err, RHEO_ESTOPPED, "stopped after step %llu, saved in %s", (unsigned long long)t->steps, t->run.last);
     }
-    st = rheo_trainer_look(t, err);
-    if (!st) st = rheo_trainer_save(t, err);
-    if (!st) st = rheo_trainer_draw(t, err);
+    st = finish(t, err);
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);
     return st;
 }

@@ -37,6 +37,7 @@ typedef struct rheo_trainer {
 
     uint64_t reported, report_at;
     double report_time, images_per_second;
+    bool log_fails;          /* the last line of the log could not be written */
     uint64_t skipped;        /* as last reported */
     uint64_t bad_step;       /* the latest that was returned from */
     int returns;             /* in vain so far */

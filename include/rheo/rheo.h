@@ -93,6 +93,7 @@ typedef struct rheo_train_options {
     int64_t batch, accumulate;  /* images a step are batch * accumulate; batch 0: the model's own */
     int64_t iterations;         /* ends after so many steps, or */
     double minutes;             /* after so much time, counted from the call */
+    double save_seconds;        /* between checkpoints, about; 0: 60 */
     double lr, warmup;          /* the rate, reached linearly over `warmup` steps; this, ema and clip are the model's own where NAN */
     const char *schedule;       /* "constant", or "linear": falling to zero over the last part; NULL: the model's own */
     const char *optimizer;      /* "adam", "adamax", "adamw" */
@@ -110,11 +111,12 @@ void rheo_train_defaults(rheo_train_options *options);
 
 /* Trains a new model. Blocks. Errors: RHEO_EINVAL names the option; RHEO_EFILE, RHEO_EFORMAT the file; RHEO_ENONFINITE
  * after five returns to an earlier state in vain; RHEO_ESTOPPED after *stop. The run folder can be resumed after each
- * of them once its first step has been saved. */
+ * of them once its first step has been saved. A later save that fails (a full disk) is told to progress, what stood before stands, and
+ * training goes on; RHEO_EFILE at the end if the last one fails too. */
 rheo_status rheo_train(const rheo_train_options *options, rheo_error *err);
 
-/* Goes on with options->run from its last save. Of the others only device, iterations (in all), minutes (from now), progress,
- * user and stop are used; with neither end given the run's own holds. On the same device the result is that of an
+/* Goes on with options->run from its last save. Of the others only device, iterations (in all), minutes (from now), save_seconds,
+ * progress, user and stop are used; with neither end given the run's own holds. On the same device the result is that of an
  * uninterrupted run, bit for bit. */
 rheo_status rheo_resume(const rheo_train_options *options, rheo_error *err);
 
