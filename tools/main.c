@@ -1,4 +1,5 @@
 /* rheo COMMAND ...: finds the subcommand and runs it. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
     }
     for (int k = 0; k < N_COMMANDS; ++k) {
         if (strcmp(commands[k].name, name) != 0) continue;
+        signal(SIGXFSZ, SIG_IGN);       /* a file grown too large is an error like a full disk */
         tool_bind_pocl();
         const int code = commands[k].run(argc - 1, argv + 1);
         if ((fflush(stdout) != 0 || ferror(stdout)) && code == TOOL_OK) {

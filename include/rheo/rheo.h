@@ -464,9 +464,6 @@ typedef struct rheo_grid_text {
 rheo_status rheo_grid_write(const char *path, const uint8_t *images, uint32_t n, uint32_t h, uint32_t w, uint32_t c, uint32_t columns,
                             const rheo_grid_text *text, rheo_error *err);
 
-/* Writes a file whole or not at all: to `<path>.tmp`, synced and renamed. */
-rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rheo_error *err);
-
 /* floor(255 x + 1/2) clamped to 0 .. 255; not a number becomes 0. */
 void rheo_to_bytes(const float *x, size_t count, uint8_t *out);
 
