@@ -8,6 +8,7 @@
 #define THIN_WEIGHTS (1 << 16)
 #define THIN_COLUMNS 12     // a group has at most
 #define THIN_TILE (2 * ROWS)
+#define THIN_SUMS ((THIN_TILE + VEC - 1) / VEC)     // vectors that hold a sum for each of a tile
 
 // sums[j] = sum of t[j]'s elements: neighbours are added up, as often as VEC can be halved.
 static floatv sums_of(floatv t[VEC])
@@ -30,10 +31,10 @@ static floatv sums_of(floatv t[VEC])
 // sums[r C + c] = sum over taps and i of row r at the tap [i] times w[tap, i, c], for R positions at, h, v as locate() gives them and
 // C columns, w in vectors along i.
 #define THIN_MULTIPLY(name, R, C)                                                                                             \
-    NOINLINE static void name(floatv sums[2], const global float *x, const global float *zeros, const int *at, const int *h,  \
+    NOINLINE static void name(floatv *sums, const global float *x, const global float *zeros, const int *at, const int *h,  \
                               const int *v, int H, int W, int I, int x_c, int kh, int kw, int dilation, const floatv *w)      \
     {                                                                                                                         \
-        floatv acc[R][C], flat[2 * VEC];                                                                                      \
+        floatv acc[R][C], flat[THIN_SUMS * VEC];                                                                              \
         _Pragma("unroll") for (int r = 0; r < R; ++r)                                                                         \
             _Pragma("unroll") for (int c = 0; c < C; ++c) acc[r][c] = (floatv)(0.0f);                                         \
         for (int i = 0; i < kh; ++i) {                                                                                        \
@@ -63,9 +64,8 @@ static floatv sums_of(floatv t[VEC])
                 }                                                                                                             \
             }                                                                                                                 \
         }                                                                                                                     \
-        _Pragma("unroll") for (int s = 0; s < 2 * VEC; ++s) flat[s] = s < R * C ? acc[s / C][s % C] : (floatv)(0.0f);         \
-        sums[0] = sums_of(flat);                                                                                              \
-        sums[1] = sums_of(flat + VEC);                                                                                        \
+        _Pragma("unroll") for (int s = 0; s < THIN_SUMS * VEC; ++s) flat[s] = s < R * C ? acc[s / C][s % C] : (floatv)(0.0f); \
+        _Pragma("unroll") for (int s = 0; s < THIN_SUMS; ++s) sums[s] = sums_of(flat + s * VEC);                              \
     }
 THIN_MULTIPLY(thin_multiply2, THIN_TILE / 2, 2)
 THIN_MULTIPLY(thin_multiply3, THIN_TILE / 3, 3)
@@ -105,7 +105,7 @@ void conv2d_thin(const global float *x, const global float *w, const global floa
                  int x_c, int y_c, int base, int s_tap, int s_in, int s_out, int columns, int width,
                  int adds, int act, float factor, int x_batch, int w_batch, int y_batch)
 {
-    floatv weights[THIN_WEIGHTS / VEC], sums_[2];
+    floatv weights[THIN_WEIGHTS / VEC], sums_[THIN_SUMS];
     float shift[THIN_COLUMNS], scale[THIN_COLUMNS], *sums = (float *)sums_;
     int at[THIN_TILE / 2], h[THIN_TILE / 2], v[THIN_TILE / 2];
     x += (size_t)get_group_id(2) * x_batch;
