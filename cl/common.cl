@@ -1,13 +1,18 @@
 // Shared by every program, always its first file. The host gives
 //   RHEO_CPU    1 on CPUs: kernels run one work-item a group and use explicit vectors; 0: SIMT
 //   VEC         floats in the device's native vector: 1, 4, 8 or 16
-//   RHEO_FAST_FMA   where fma() is one instruction although the compiler does not say so
+//   RHEO_FAST_FMA   where fma() is one instruction although the compiler does not say so; RHEO_SLOW_FMA where it is not
+//   RHEO_PREFETCH   where __builtin_prefetch is understood if it is there: drivers that go through SPIR-V end in an error
+//   GROUP       SIMT: work-items of a group whose kernel shares local memory, 256 or 64
 
 #ifndef RHEO_CPU
 #define RHEO_CPU 0
 #endif
 #ifndef VEC
 #define VEC 1
+#endif
+#ifndef GROUP
+#define GROUP 256
 #endif
 
 // for (int i = each of [0, n)), shared among the work-items of dimension 0, n <= 2^30. On a CPU each work-item takes
@@ -22,7 +27,7 @@
 #endif
 
 // a b + c in one instruction where there is one; where there is not, fma() is emulated and hundreds of times slower.
-#if defined(FP_FAST_FMAF) || defined(RHEO_FAST_FMA)
+#if (defined(FP_FAST_FMAF) || defined(RHEO_FAST_FMA)) && !defined(RHEO_SLOW_FMA)
 #define RHEO_FMA(a, b, c) fma(a, b, c)
 #else
 #define RHEO_FMA(a, b, c) mad(a, b, c)

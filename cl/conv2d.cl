@@ -90,7 +90,7 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #define STORE4(x, p) (((anywhere4 *)(p))->v = (x))
 
 // Asks for rows [from, to) of `width` floats at p + row stride, to have them near when what is computed meanwhile is done.
-#ifdef __has_builtin
+#if defined(RHEO_PREFETCH) && defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
 #define FETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
 #endif

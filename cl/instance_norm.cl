@@ -18,16 +18,15 @@ enum { NORM_REFERENCE, NORM_PAPER, NORM_PLAIN };        // as in host/op/ops.h
 #define norm_total(mine, wide, shared) (mine)
 #define NORM_LOCAL(name) __local float *name = 0;
 #else
-#define NORM_GROUP 256
-#define NORM_SHAPE __attribute__((reqd_work_group_size(NORM_GROUP, 1, 1)))
+#define NORM_SHAPE __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 #define NORM_LANE ((int)get_local_id(0))
-#define NORM_LANES NORM_GROUP
-#define NORM_LOCAL(name) __local float name[NORM_GROUP];
+#define NORM_LANES GROUP
+#define NORM_LOCAL(name) __local float name[GROUP];
 
 static int norm_wide(int c)
 {
     int wide = 1;
-    while (wide < c && wide < NORM_GROUP) wide *= 2;
+    while (wide < c && wide < GROUP) wide *= 2;
     return wide;
 }
 
@@ -36,7 +35,7 @@ static float norm_total(float mine, int wide, __local float *shared)
 {
     barrier(CLK_LOCAL_MEM_FENCE);
     shared[NORM_LANE] = mine;
-    for (int half_size = NORM_GROUP / 2; half_size >= wide; half_size /= 2) {
+    for (int half_size = GROUP / 2; half_size >= wide; half_size /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
         if (NORM_LANE < half_size) shared[NORM_LANE] += shared[NORM_LANE + half_size];
     }

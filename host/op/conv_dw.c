@@ -136,9 +136,10 @@ typedef struct simt_cut {
     int64_t parts, span;
 } simt_cut;
 
-static simt_cut cut_simt(const rheo_conv *c)
+static simt_cut cut_simt(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    const int64_t p = conv_positions(c), tiles = divide_up(conv_depth(c), RHEO_SIMT_TILE) * divide_up(c->o, RHEO_SIMT_TILE) * c->batch;
+    const int64_t tile = conv_simt_tile(dev), p = conv_positions(c);
+    const int64_t tiles = divide_up(conv_depth(c), tile) * divide_up(c->o, tile) * c->batch;
     const int64_t wanted = smaller(divide_up(RHEO_WANTED_GROUPS, tiles), larger(1, p / 256));
     const int64_t span = round_up(divide_up(p, wanted), SIMT_SPAN);
     return (simt_cut){ divide_up(p, span), span };
@@ -146,11 +147,7 @@ static simt_cut cut_simt(const rheo_conv *c)
 
 static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const simt_cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
-    const rheo_grid grid = {
-        { (size_t)(divide_up(c->o, RHEO_SIMT_TILE) * RHEO_SIMT_SIDE), (size_t)(divide_up(conv_depth(c), RHEO_SIMT_TILE) * RHEO_SIMT_SIDE),
-          (size_t)(u->parts * c->batch) },
-        { RHEO_SIMT_SIDE, RHEO_SIMT_SIDE, 1 },
-    };
+    const rheo_grid grid = conv_simt_grid(rheo_launcher_facts(l), c->o, conv_depth(c), u->parts * c->batch);
     return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c),
                      RHEO_INT(u->span), RHEO_INT(u->parts), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o));
 }
@@ -159,7 +156,7 @@ static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const si
 
 static int64_t parts_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    if (dev->kind != RHEO_CPU) return cut_simt(c).parts;
+    if (dev->kind != RHEO_CPU) return cut_simt(c, dev).parts;
     const rheo_conv s = seen(c, dev);
     return cut_cpu(&s, dev).parts;
 }
@@ -184,7 +181,7 @@ size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 static rheo_status launch_parts(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
     if (rheo_launcher_facts(l)->kind != RHEO_CPU) {
-        const simt_cut u = cut_simt(c);
+        const simt_cut u = cut_simt(c, rheo_launcher_facts(l));
         return launch_dw_simt(l, c, &u, x, dy, dw, err);
     }
     const rheo_conv s = seen(c, rheo_launcher_facts(l));

@@ -4,7 +4,15 @@
 
 #include "op/conv_launch.h"
 
-enum { RHEO_SIMT_TILE = 64, RHEO_SIMT_SIDE = 16 }; /* of cl/conv2d_simt.cl */
+/* SIDE and TILE of cl/conv2d_simt.cl. */
+static inline int64_t conv_simt_side(const rheo_device_facts *dev)
+{
+    return dev->group == 256 ? 16 : 8;
+}
+static inline int64_t conv_simt_tile(const rheo_device_facts *dev)
+{
+    return 4 * conv_simt_side(dev);
+}
 
 enum { RHEO_SMALL_MAX = 48, RHEO_THIN_MAX = 48 }; /* channels, of cl/conv2d_few.cl; columns that are few */
 
@@ -36,6 +44,14 @@ static inline int64_t smaller(int64_t a, int64_t b)
 static inline int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+/* A group for each tile of so many columns and rows, batch times. */
+static inline rheo_grid conv_simt_grid(const rheo_device_facts *dev, int64_t columns, int64_t rows, int64_t batch)
+{
+    const int64_t side = conv_simt_side(dev), tile = conv_simt_tile(dev);
+    return (rheo_grid){ { (size_t)(divide_up(columns, tile) * side), (size_t)(divide_up(rows, tile) * side), (size_t)batch },
+                        { (size_t)side, (size_t)side, 1 } };
 }
 
 static inline int64_t conv_depth(const rheo_conv *c)

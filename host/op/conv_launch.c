@@ -62,11 +62,7 @@ static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x
 
 static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e, rheo_error *err)
 {
-    const rheo_grid grid = {
-        { (size_t)(divide_up(c->o, RHEO_SIMT_TILE) * RHEO_SIMT_SIDE),
-          (size_t)(divide_up(conv_positions(c), RHEO_SIMT_TILE) * RHEO_SIMT_SIDE), (size_t)c->batch },
-        { RHEO_SIMT_SIDE, RHEO_SIMT_SIDE, 1 },
-    };
+    const rheo_grid grid = conv_simt_grid(rheo_launcher_facts(l), c->o, conv_positions(c), c->batch);
     return RHEO_EMIT(l, err, "conv2d", "conv2d", grid, RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b), RHEO_BUF(e->l),
                      RHEO_BUF(e->add ? e->add : x), RHEO_BUF(y), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c), RHEO_INT(c->y_c),
                      RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(e->act), RHEO_FLOAT(e->factor),

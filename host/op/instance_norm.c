@@ -96,7 +96,8 @@ static void norm_gradient(rheo_graph *g, const rheo_node *n, const rheo_value *d
 
 rheo_grid rheo_norm_grid(const rheo_launcher *l, int64_t samples)
 {
-    const size_t group = rheo_launcher_facts(l)->kind == RHEO_CPU ? 1 : RHEO_NORM_GROUP;
+    const rheo_device_facts *dev = rheo_launcher_facts(l);
+    const size_t group = dev->kind == RHEO_CPU ? 1 : dev->group;
     return (rheo_grid){ { (size_t)samples * group, 1, 1 }, { group, 1, 1 } };
 }
 

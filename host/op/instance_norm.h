@@ -6,7 +6,6 @@
 #include "op/ops.h"
 
 #define RHEO_NORM_EPSILON 1e-5
-enum { RHEO_NORM_GROUP = 256 }; /* as in cl/instance_norm.cl */
 
 /* Inputs of samples: [n,h,w,c] with a row a sample (rows = n) or one for all. */
 #define RHEO_NORM_ROW(rows, c, form) RHEO_SPEC_F32(rows, 1, 1, ((form) == RHEO_NORM_PLAIN ? 2 : 3) * (c))

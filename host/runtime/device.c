@@ -7,16 +7,19 @@
 #include "base/text.h"
 #include "runtime/internal.h"
 
-/* RHEO_LIMIT_MEMORY=512M: less memory than there is, to see what happens where it is short. */
-static void limit_memory(rheo_device_facts *f)
+bool rheo_is_pocl(const rheo_device_facts *f)
 {
-    const char *text = getenv("RHEO_LIMIT_MEMORY");
-    char *end = NULL;
-    uint64_t limit = text ? strtoull(text, &end, 10) : 0;
-    for (const char *unit = "KMG"; limit && *end && strchr(unit, *end); unit++) limit <<= 10;
-    if (!limit) return;
-    if (limit < f->global_bytes) f->global_bytes = limit;
-    if (limit < f->largest_buffer_bytes) f->largest_buffer_bytes = limit;
+    return strcmp(f->platform, "Portable Computing Language") == 0;
+}
+
+/* PoCL 3.1 reports FMA where the CPU has it, but defines no FP_FAST_FMAF and makes two instructions of mad(). */
+void rheo_program_options(const rheo_device_facts *f, char out[RHEO_OPTIONS_TEXT])
+{
+    const char *const fma = !f->fast_fma ? " -DRHEO_SLOW_FMA" : rheo_is_pocl(f) ? " -DRHEO_FAST_FMA" : "";
+    char own[32];
+    snprintf(own, sizeof own, "-DGROUP=%u", f->group);
+    snprintf(out, RHEO_OPTIONS_TEXT, "-cl-std=CL1.2 -cl-denorms-are-zero -cl-mad-enable -DRHEO_CPU=%d -DVEC=%u%s%s %s", f->kind == RHEO_CPU,
+             f->vector_width, fma, rheo_is_pocl(f) ? " -DRHEO_PREFETCH" : "", f->kind == RHEO_CPU ? "" : own);
 }
 
 rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, rheo_error *err)
@@ -28,21 +31,17 @@ rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, r
     rheo_device *dev = calloc(1, sizeof *dev);
     if (!dev) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     dev->found = *found;
-    limit_memory(&dev->found.facts);
     dev->profile = profile && strcmp(profile, "1") == 0;
-    dev->pocl = strcmp(found->facts.platform, "Portable Computing Language") == 0;
     if (!(dev->memory = rheo_memory_create())) {
         st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
         goto done;
     }
+    dev->pocl = rheo_is_pocl(&found->facts);
     if (kind && strcmp(kind, "gpu") == 0) {
         dev->found.facts.kind = RHEO_GPU;
         dev->found.facts.vector_width = 1;
     }
-    /* PoCL 3.1 reports FMA where the CPU has it, but defines no FP_FAST_FMAF and makes two instructions of mad(). */
-    const char *fma = dev->pocl && found->facts.fast_fma ? " -DRHEO_FAST_FMA" : "";
-    snprintf(dev->options, sizeof dev->options, "-cl-std=CL1.2 -cl-denorms-are-zero -cl-mad-enable -DRHEO_CPU=%d -DVEC=%u%s",
-             dev->found.facts.kind == RHEO_CPU, dev->found.facts.vector_width, fma);
+    rheo_program_options(&dev->found.facts, dev->options);
 
     size_t sizes[8] = { 0 };
     code = clGetDeviceInfo(found->id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof sizes, sizes, NULL);

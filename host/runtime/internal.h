@@ -14,6 +14,8 @@ typedef struct rheo_found {
     char platform_version[128];
     rheo_device_facts facts;
 } rheo_found;
+/* limits.c: what the environment leaves of a device. */
+rheo_status rheo_limits_apply(rheo_device_facts *f, rheo_error *err);
 rheo_status rheo_devices_find(rheo_found **out, size_t *count, rheo_error *err);
 
 typedef struct rheo_program {
@@ -41,10 +43,10 @@ typedef struct rheo_memory rheo_memory;
 
 struct rheo_device {
     rheo_found found;
-    char options[160];       /* what every program is built with */
+    char options[RHEO_OPTIONS_TEXT];         /* what every program is built with */
     size_t max_items[3];     /* of a work-group, a dimension */
     rheo_memory *memory;     /* in use: buffer.c */
-    bool pocl;               /* compiles further at the first launch with a group size: saved.c */
+    bool pocl;               /* rheo_is_pocl; it compiles further at the first launch with a group size: saved.c */
     cl_context context;
     cl_command_queue queue;
     bool profile;
@@ -59,6 +61,7 @@ rheo_memory *rheo_memory_create(void);      /* NULL when out of memory */
 void rheo_memory_drop(rheo_memory *m);      /* accepts NULL */
 
 /* device.c */
+bool rheo_is_pocl(const rheo_device_facts *f);
 rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, rheo_error *err);
 /* Of what is kept for the device, its driver and the options of its programs. */
 rheo_cache_key rheo_device_key(const rheo_device *dev);

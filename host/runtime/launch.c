@@ -31,6 +31,7 @@ static rheo_status kernel_create(rheo_device *dev, rheo_program *program, const 
         goto done;
     }
     k->local_bytes = local;
+    if (k->max_group > dev->found.facts.max_group) k->max_group = dev->found.facts.max_group;
     k->next = dev->kernels;
     dev->kernels = k;
     *out = k;

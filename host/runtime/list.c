@@ -78,26 +78,33 @@ rheo_status rheo_devices_find(rheo_found **out, size_t *count, rheo_error *err)
     cl_uint n_platforms = 0, n_devices = 0;
     rheo_found *list = calloc(MAX_DEVICES, sizeof *list);
     size_t n = 0;
+    rheo_status st = RHEO_OK;
     if (!list) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     /* No platform at all is an error of its own kind in the loader; here it means an empty list. */
     if (clGetPlatformIDs(MAX_PLATFORMS, platforms, &n_platforms) != CL_SUCCESS) n_platforms = 0;
     if (n_platforms > MAX_PLATFORMS) n_platforms = MAX_PLATFORMS;
-    for (cl_uint p = 0; p < n_platforms; ++p) {
+    for (cl_uint p = 0; p < n_platforms && !st; ++p) {
         cl_device_id ids[MAX_DEVICES];
         char name[256] = "", version[256] = "";
         const cl_device_type types = CL_DEVICE_TYPE_CPU | CL_DEVICE_TYPE_GPU | CL_DEVICE_TYPE_ACCELERATOR;
         if (clGetPlatformInfo(platforms[p], CL_PLATFORM_NAME, sizeof name - 1, name, NULL) != CL_SUCCESS) continue;
         if (clGetPlatformInfo(platforms[p], CL_PLATFORM_VERSION, sizeof version - 1, version, NULL) != CL_SUCCESS) continue;
         if (clGetDeviceIDs(platforms[p], types, MAX_DEVICES, ids, &n_devices) != CL_SUCCESS) continue;
-        for (cl_uint d = 0; d < n_devices && d < MAX_DEVICES && n < MAX_DEVICES; ++d) {
+        for (cl_uint d = 0; d < n_devices && d < MAX_DEVICES && n < MAX_DEVICES && !st; ++d) {
             rheo_found *f = &list[n];
             memset(f, 0, sizeof *f);
             f->platform = platforms[p];
             f->id = ids[d];
             copy_trimmed(f->facts.platform, sizeof f->facts.platform, name);
             copy_trimmed(f->platform_version, sizeof f->platform_version, version);
-            if (read_facts(ids[d], &f->facts)) ++n;
+            if (!read_facts(ids[d], &f->facts)) continue;
+            st = rheo_limits_apply(&f->facts, err);
+            ++n;
         }
+    }
+    if (st) {
+        free(list);
+        return st;
     }
     *out = list;
     *count = n;

@@ -85,7 +85,12 @@ static rheo_status append_file(text *t, const char *name, rheo_error *err)
     return rheo_fail(err, RHEO_EINVAL, "%s is not among the embedded kernels", name);
 }
 
-static rheo_status make_source(const char *program, char **out, rheo_error *err)
+const char *rheo_program_name(int k)
+{
+    return k >= 0 && k < RHEO_MAX_PROGRAMS ? table[k].name : NULL;
+}
+
+rheo_status rheo_program_source(const char *program, char **out, rheo_error *err)
 {
     const char *const *files = files_of(program);
     text t = { 0 };
@@ -158,7 +163,7 @@ rheo_status rheo_program_get(rheo_device *dev, const char *name, rheo_program **
     if (!p || !files_of(name)) return rheo_fail(err, RHEO_EINVAL, "there is no program %s", name);
     free(p->source);
     p->source = NULL;
-    st = make_source(name, &p->source, err);
+    st = rheo_program_source(name, &p->source, err);
     if (st) return st;
     make_key(dev, p);
     for (int k = 0; k < RHEO_MAX_PROGRAMS; ++k)

@@ -24,9 +24,13 @@ typedef struct rheo_device_facts {
     unsigned compute_units, clock_mhz;
     unsigned vector_width;   /* floats in one native vector: 4, 8, 16 on CPUs, 1 elsewhere */
     size_t max_group;        /* work-items in a work-group */
+    unsigned group;          /* of those, how many share local memory in SIMT kernels: rheo_group_of */
     size_t align_bytes;      /* of a sub-buffer's origin */
     uint64_t global_bytes, local_bytes, largest_buffer_bytes;
 } rheo_device_facts;
+
+/* 256, or 64 on devices that allow no more. */
+unsigned rheo_group_of(const rheo_device_facts *f);
 
 /* All devices of all platforms, in a fixed order (platform, then device as listed). The caller frees *out. */
 rheo_status rheo_device_list(rheo_device_facts **out, size_t *count, rheo_error *err);
@@ -39,7 +43,11 @@ typedef struct rheo_device rheo_device;
 /* Opens a device by index ("0"), part of its name or platform (any case), or kind ("cpu", "gpu").
  * NULL or "": the fastest by a short measurement that is remembered in the cache folder,
  * software rasterisers last. The caller closes it; rheo_device_close accepts NULL.
- * RHEO_KIND=gpu in the environment makes a CPU pass for a GPU, to run the kernels written for those. */
+ * In the environment RHEO_KIND=gpu makes a CPU pass for a GPU, to run the kernels written for those, and these make devices
+ * smaller than they are (bytes as in 32K, 64M, 1G; more than there is changes nothing):
+ *   RHEO_LIMIT_GROUP    work-items in a group, 64 or more     RHEO_LIMIT_MEMORY   bytes of global memory
+ *   RHEO_LIMIT_VECTOR   floats in a CPU's vector              RHEO_LIMIT_BUFFER   bytes of the largest buffer
+ *   RHEO_LIMIT_FMA      0: no fused multiply-add              RHEO_LIMIT_LOCAL    bytes of local memory */
 rheo_status rheo_device_open(const char *which, rheo_device **out, rheo_error *err);
 void rheo_device_close(rheo_device *dev);
 const rheo_device_facts *rheo_device_facts_of(const rheo_device *dev);
@@ -87,6 +95,13 @@ typedef struct rheo_kernel rheo_kernel;     /* lent by the device, lives as long
  * files they are made of: host/runtime/programs.c. */
 rheo_status rheo_kernel_get(rheo_device *dev, const char *program, const char *kernel, rheo_kernel **out, rheo_error *err);
 rheo_status rheo_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args, rheo_error *err);
+
+/* What programs are made of, for compilers of devices that are not here: the k-th one's name, NULL past the last; its text, which the caller
+ * frees; and what it is built with for a device of such facts. */
+enum { RHEO_OPTIONS_TEXT = 192 };
+const char *rheo_program_name(int k);
+rheo_status rheo_program_source(const char *name, char **out, rheo_error *err);
+void rheo_program_options(const rheo_device_facts *f, char out[RHEO_OPTIONS_TEXT]);
 
 /* Saves the binaries of programs built since the last call. To be called once the kernels have run:
  * PoCL specialises at first enqueue and a binary saved earlier lacks that work. On PoCL, where it takes
