@@ -77,6 +77,7 @@ int bench_run_peak(int argc, char **argv);
 int bench_run_ops(int argc, char **argv);
 int bench_run_model(int argc, char **argv);
 int bench_run_compare(int argc, char **argv);
+int bench_run_programs(int argc, char **argv);
 
 /* main.c: the first line of every report, and its JSON form. */
 enum { BENCH_DEVICE_TEXT = 512 };

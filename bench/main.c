@@ -15,6 +15,7 @@ static const struct { const char *name, *help; int (*run)(int argc, char **argv)
     { "ops", "each operation of a model's training step: right, and how fast", bench_run_ops },
     { "model", "a model's training step", bench_run_model },
     { "compare", "what changed between two reports", bench_run_compare },
+    { "programs", "what a device of some kind would compile", bench_run_programs },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
