@@ -147,7 +147,7 @@ typedef struct rheo_forecast {
 
 /* What training with these options would take: memory by trial plans; time by steps of it on this device, about `seconds` for each way of
  * keeping activations that fits and that options->memory allows ("auto": both), after a first one that builds kernels. Nothing is kept. Of
- * the options those of rheo_tune are used. A run adds validation, pictures and saves, together under 8 %. Errors as rheo_train's, but that
+ * the options those of rheo_tune are used. A run adds validation and pictures, 7 % at most, and saves. Errors as rheo_train's, but that
  * nothing fits is none. */
 rheo_status rheo_train_forecast(const rheo_train_options *options, double seconds, rheo_forecast *out, rheo_error *err);
 
