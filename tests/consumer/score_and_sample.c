@@ -24,7 +24,7 @@ int main(int argc, char **argv)
     if (!st) {
         rheo_checkpoint_facts_of(flow, &f);
         const size_t dims = (size_t)f.h * f.w * f.c;
-        for (uint32_t i = 0; i < test.n; i++) printf("image %u: %.4f bits/dim\n", i, -nats[i] / (dims * log(2)));
+        for (uint32_t i = 0; i < test.n; i++) printf("image %u: %.4f bits/dim\n", i, -nats[i] / ((double)dims * log(2)));
         if (!(samples = malloc(SAMPLES * dims))) st = RHEO_ENOMEM;
     }
     if (!st) st = rheo_sample(flow, SAMPLES, 0.8, 1, samples, &err);
