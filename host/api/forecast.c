@@ -78,10 +78,12 @@ static rheo_status time_steps(trial *t, const rheo_recipe *r, double most, rheo_
     const double start = rheo_seconds();
     while (!st && n < MOST_ROUNDS && (n < LEAST_ROUNDS || rheo_seconds() - start < most)) st = run(t, r, steps, &each[n++], err);
     if (st) return st;
+    /* The mean, since a run takes as long as all of its steps: where other work interrupts, the median is less. */
+    out->seconds = 0;
+    for (int k = 0; k < n; k++) out->seconds += each[k] / n;
     qsort(each, (size_t)n, sizeof *each, rising);
-    out->seconds = each[n / 2];
-    out->low = each[n / 20];
-    out->high = each[n - 1 - n / 20];
+    out->low = fmin(each[n / 20], out->seconds);
+    out->high = fmax(each[n - 1 - n / 20], out->seconds);
     out->steps = (uint32_t)(n * steps);
     return RHEO_OK;
 }

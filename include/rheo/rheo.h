@@ -128,7 +128,7 @@ typedef struct rheo_forecast_memory {
     int fits;                   /* into the device's memory */
     uint64_t activations, variables, beside;    /* bytes on the device: of a step; parameters, moments, averages, batches; of the
                                                  * initialisation, later of validation and pictures. All 0: a tensor exceeds the largest buffer */
-    double seconds;             /* a training step of batch * accumulate images: the median of measured rounds; NAN: not measured */
+    double seconds;             /* a training step of batch * accumulate images: the mean of measured rounds; NAN: not measured */
     double low, high;           /* between which nine tenths of them lie */
     uint32_t steps;             /* that were measured */
 } rheo_forecast_memory;
