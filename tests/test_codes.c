@@ -191,6 +191,43 @@ Test(codes, a_class_is_named_or_numbered)
     clean(&s);
 }
 
+typedef struct told {
+    int calls;
+    uint32_t last;
+} told;
+
+static void count_calls(void *user, uint32_t done, uint32_t of, double seconds)
+{
+    told *t = user;
+    cr_assert(of == 150 && done > t->last && done <= of && seconds >= 0);
+    t->calls++;
+    t->last = done;
+}
+
+Test(codes, calls_tell_how_far_they_are)
+{
+    enum { MANY = 150 };
+    scratch s;
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_checkpoint *c = open_model(&s, 0, true, TINY, 1);
+    static unsigned char x[MANY * DIMS];
+    static float codes[MANY * DIMS];
+    static double nats[MANY];
+    for (int k = 0; k < 3; k++) {
+        told t = { 0 };
+        rheo_checkpoint_watch(c, count_calls, &t);
+        ASSERT_OK(k == 0   ? rheo_encode(c, x, MANY, 0, codes, &err)
+                  : k == 1 ? rheo_decode(c, codes, MANY, x, &err)
+                           : rheo_log_prob(c, x, MANY, 0, nats, &err));
+        cr_expect(t.calls > 1 && t.last == MANY, "call %d: %d times, %u at last", k, t.calls, t.last);
+        rheo_checkpoint_watch(c, NULL, NULL);
+        ASSERT_OK(rheo_log_prob(c, x, MANY, 0, nats, &err));
+        cr_expect_eq(t.last, MANY);
+    }
+    rheo_checkpoint_close(c);
+    clean(&s);
+}
+
 Test(codes, vectors)
 {
     enum { POINTS = 300 };

@@ -46,7 +46,9 @@ int tool_decode(int argc, char **argv)
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("decode", out, &code)) return code;
     rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
+    if (!st) tool_watch_start(c);
     if (!st) st = decode(c, &usage, argv, (uint32_t)columns, out, &err);
+    tool_watch_end();
     if (st) code = tool_failed("decode", &err);
     else printf("%s\n", out);
     rheo_checkpoint_close(c);

@@ -107,8 +107,10 @@ int tool_edit(int argc, char **argv)
         return tool_misused("edit", "--strength: found \"%.100s\", expected numbers with commas between, or first:last:count, %d at most", strength,
                             MOST);
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("edit", &err);
+    tool_watch_start(c);
     rheo_status st = rheo_checkpoint_class(c, a.data, a.attribute, &a.class, &err);
     if (!st) st = edit(c, &usage, argv[0], &a, &err);
+    tool_watch_end();
     if (st) code = tool_failed("edit", &err);
     else printf("%s\n", a.out);
     rheo_checkpoint_close(c);

@@ -44,7 +44,9 @@ int tool_encode(int argc, char **argv)
     if (!tool_can_write("encode", out, &code)) return code;
     rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
     if (!st) st = rheo_checkpoint_data(c, name, split, 0, (uint32_t)limit, &data, &err);
+    if (!st) tool_watch_start(c);
     if (!st) st = encode(c, &data, (uint64_t)seed, out, &err);
+    tool_watch_end();
     if (st) code = tool_failed("encode", &err);
     else printf("%s\n", out);
     rheo_data_free(&data);

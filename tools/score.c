@@ -125,8 +125,10 @@ int tool_score(int argc, char **argv)
     const int count = against ? 2 : 1;
     rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
     if (!st) rheo_checkpoint_facts_of(c, &f);
+    if (!st) tool_watch_start(c);
     if (!st) st = score(c, name ? name : f.data, split, (uint32_t)limit, (uint64_t)seed, &sets[0], &err);
     if (!st && against) st = score(c, against, split, (uint32_t)limit, (uint64_t)seed, &sets[1], &err);
+    tool_watch_end();
     if (!st && against) st = rheo_auroc(sets[0].nats, sets[0].n, sets[1].nats, sets[1].n, &auroc, &err);
     if (!st && out) st = write_table(out, sets, count, &f, &err);
     if (!st && picture) st = draw(picture, sets, count, &f, &err);

@@ -135,6 +135,10 @@ char *tool_model_config(const tool_model *m);
 void tool_langevin_start(rheo_langevin_options *o);
 void tool_langevin_end(void);
 
+/* Shows how far encoding, decoding and likelihoods are; the end closes the line. */
+void tool_watch_start(rheo_checkpoint *c);
+void tool_watch_end(void);
+
 /* What made a picture: kept in it as a sentence and as JSON with the options as they are used, of paths only the last name. */
 typedef struct tool_origin {
     const tool_usage *usage;            /* the command's */

@@ -68,6 +68,11 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
     };
 }
 
+void rheo_checkpoint_watch(rheo_checkpoint *c, rheo_batch_progress *progress, void *user)
+{
+    c->watch = (rheo_watch){ .progress = progress, .user = user };
+}
+
 static rheo_status need_evaluator(rheo_checkpoint *c, rheo_error *err)
 {
     return c->evaluator.loss ? RHEO_OK : rheo_evaluator_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, true, &c->evaluator, err);
@@ -83,8 +88,12 @@ rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_
     double *each = malloc(n * sizeof *each);
     if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     rheo_status st = need_evaluator(c, err);
-    for (uint32_t first = 0; first < n && !st; first += RHEO_EVALUATION_BATCH)
-        st = rheo_evaluator_loss(&c->evaluator, &rows, first, n - first < RHEO_EVALUATION_BATCH ? n - first : RHEO_EVALUATION_BATCH, seed, each + first, err);
+    rheo_watch_begin(&c->watch);
+    for (uint32_t first = 0; first < n && !st; first += RHEO_EVALUATION_BATCH) {
+        const uint32_t now = n - first < RHEO_EVALUATION_BATCH ? n - first : RHEO_EVALUATION_BATCH;
+        st = rheo_evaluator_loss(&c->evaluator, &rows, first, now, seed, each + first, err);
+        if (!st) rheo_watch_tell(&c->watch, first + now, n);
+    }
     for (uint32_t i = 0; i < n && !st; i++) out[i] = -each[i];
     free(each);
     return st;

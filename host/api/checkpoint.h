@@ -15,6 +15,7 @@ struct rheo_checkpoint {
     rheo_drawer drawer, decoder;
     rheo_encoder encoder;
     rheo_score_drawer chains;
+    rheo_watch watch;
 };
 
 static inline bool rheo_is_score(const rheo_checkpoint *c) { return c->in.model->type == &rheo_model_ncsn; }

@@ -21,7 +21,8 @@ rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t 
     else rows.vectors = (float *)(uintptr_t)x;
     rheo_status st = need_latents(c, "encode", n, err);
     if (!st && !c->encoder.plan) st = rheo_encoder_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, &c->encoder, err);
-    return st ? st : rheo_encoder_encode(&c->encoder, &rows, seed, codes, err);
+    rheo_watch_begin(&c->watch);
+    return st ? st : rheo_encoder_encode(&c->encoder, &rows, seed, codes, &c->watch, err);
 }
 
 rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void *out, rheo_error *err)
@@ -29,7 +30,8 @@ rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void
     rheo_status st = need_latents(c, "decode", n, err);
     if (!st && !c->decoder.plan)
         st = rheo_drawer_create_given(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->decoder, err);
-    return st ? st : rheo_drawer_decode(&c->decoder, n, codes, out, err);
+    rheo_watch_begin(&c->watch);
+    return st ? st : rheo_drawer_decode(&c->decoder, n, codes, out, &c->watch, err);
 }
 
 void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint32_t count, float *out)

@@ -91,7 +91,7 @@ rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uin
 }
 
 /* What a last batch has no codes for is decoded from earlier ones. */
-rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, rheo_error *err)
+rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, const rheo_watch *watch, rheo_error *err)
 {
     const int64_t dims = rheo_dims(d->in->model->data);
     rheo_status st = RHEO_OK;
@@ -99,6 +99,7 @@ rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, v
         const int64_t now = n - first < d->batch ? n - first : d->batch;
         st = rheo_state_write(d->in->state, d->codes, 0, now * dims, codes + first * dims, err);
         if (!st) st = run(d, first, n, out, err);
+        if (!st) rheo_watch_tell(watch, first + (uint32_t)now, n);
     }
     return st;
 }

@@ -2,6 +2,7 @@
 #ifndef RHEO_TRAIN_DRAW_H
 #define RHEO_TRAIN_DRAW_H
 
+#include "base/watch.h"
 #include "train/instance.h"
 
 typedef struct rheo_drawer {
@@ -25,7 +26,7 @@ void rheo_drawer_free(rheo_drawer *d);
 
 /* n samples into out: bytes [n, h, w, c], or floats [n, c] where the data is vectors. */
 rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
-/* The same from codes [n, dims]. */
-rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, rheo_error *err);
+/* The same from codes [n, dims]; watch may be NULL. */
+rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, const rheo_watch *watch, rheo_error *err);
 
 #endif

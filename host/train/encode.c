@@ -40,7 +40,7 @@ void rheo_encoder_free(rheo_encoder *e)
     e->staging = NULL;
 }
 
-rheo_status rheo_encoder_encode(rheo_encoder *e, const rheo_rows *rows, uint64_t seed, float *codes, rheo_error *err)
+rheo_status rheo_encoder_encode(rheo_encoder *e, const rheo_rows *rows, uint64_t seed, float *codes, const rheo_watch *watch, rheo_error *err)
 {
     rheo_state *state = e->in->state;
     const int64_t dims = rheo_dims(e->in->model->data);
@@ -53,6 +53,7 @@ rheo_status rheo_encoder_encode(rheo_encoder *e, const rheo_rows *rows, uint64_t
         if (!st) st = rheo_state_write(state, e->x, 0, e->batch * dims, e->staging, err);
         if (!st) st = rheo_plan_run(e->plan, err);
         if (!st) st = rheo_state_read(state, e->codes, 0, now * dims, codes + first * dims, err);
+        if (!st) rheo_watch_tell(watch, first + (uint32_t)now, n);
     }
     return st;
 }

@@ -2,6 +2,7 @@
 #ifndef RHEO_TRAIN_ENCODE_H
 #define RHEO_TRAIN_ENCODE_H
 
+#include "base/watch.h"
 #include "train/instance.h"
 
 /* Row i is dequantised by (seed, i), as an evaluator does it. */
@@ -18,7 +19,7 @@ typedef struct rheo_encoder {
 rheo_status rheo_encoder_create(const rheo_instance *in, int theta, int64_t batch, rheo_encoder *out, rheo_error *err);
 void rheo_encoder_free(rheo_encoder *e);
 
-/* All rows into codes [rows->count, dims]. */
-rheo_status rheo_encoder_encode(rheo_encoder *e, const rheo_rows *rows, uint64_t seed, float *codes, rheo_error *err);
+/* All rows into codes [rows->count, dims]; watch may be NULL. */
+rheo_status rheo_encoder_encode(rheo_encoder *e, const rheo_rows *rows, uint64_t seed, float *codes, const rheo_watch *watch, rheo_error *err);
 
 #endif

@@ -201,6 +201,10 @@ typedef struct rheo_checkpoint_facts {
 } rheo_checkpoint_facts;
 void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *out);
 
+/* What rheo_log_prob, rheo_encode and rheo_decode tell after each batch: images done, of how many, seconds since the call. NULL: silence. */
+typedef void rheo_batch_progress(void *user, uint32_t done, uint32_t of, double seconds);
+void rheo_checkpoint_watch(rheo_checkpoint *c, rheo_batch_progress *progress, void *user);
+
 /* Log-density of images under a flow: out[i] = log p(x[i]) in nats, dequantisation constant included (bits/dim = -out / (D ln 2)).
  * Dinh et al. 2017, equation 3; Theis et al. 2016 for the dequantisation.
  *   x        in   [n, h, w, c] bytes in the model's shape; [n, c] floats for vectors
