@@ -150,8 +150,8 @@ Test(images, folder_with_classes)
     cr_assert_eq(d->c, 3);
     rheo_dataset_close(d);
     put_png(&s, "dog/b.png", 5, 9, 1, 7);
-    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TRAIN, &d, &err), RHEO_EFORMAT, "dog/b.png: found 5 x 9 pixels, expected 4 x 6");
-    cr_assert(strstr(err.text, "--size S"));
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TRAIN, &d, &err), RHEO_EFORMAT, "dog/b.png: found 5 x 9 pixels, expected 4 x 6 as in ");
+    cr_assert(strstr(err.text, "cat/00.png; --size S"), "%s", err.text);
     err = (rheo_error)RHEO_ERROR_INIT;
     ASSERT_OK(rheo_dataset_open(s.folder, 8, TRAIN | TEST, &d, &err));
     cr_assert(d->h == 8 && d->w == 8 && d->c == 3);
@@ -211,6 +211,40 @@ Test(images, classes_have_the_same_numbers_in_both_parts)
     ASSERT_OK(rheo_dataset_classes(d, &names, &err));
     cr_assert(!names.count && !d->split[0].labels);
     rheo_dataset_close(d);
+    remove_all(&s);
+}
+
+Test(images, too_small_for_the_model)
+{
+    static const struct { const char *model, *config; uint32_t size, shift; const char *words; } bad[] = {
+        { "glow", "{\"levels\": 3}", 0, 0, "levels: found 3, expected at most 2, as often as images of 4x12 can be halved" },
+        { "glow", "{\"levels\": 4}", 8, 0, "levels: found 4, expected at most 3, as often as images of 8x8 can be halved" },
+        { "glow", "{}", 5, 0, "glow: images of 5x5, expected even height and width" },
+        { "ncsn", "{}", 1, 0, "ncsn: images of 1x1, expected even height and width" },
+        { "glow", "{}", 0, 4, "shift: found 4 pixels, expected fewer than the 4 of" },
+        { "glow", "{}", 8193, 0, "size: found 8193, expected 0 to 8192" },
+    };
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    char run[sizeof s.path];
+    put_png(&s, "a.png", 4, 12, 1, 1);
+    put_png(&s, "b.png", 4, 12, 1, 2);
+    put_png(&s, "c.png", 4, 12, 1, 3);
+    strcpy(run, scratch_file(&s, "run"));
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        rheo_train_options o;
+        rheo_train_defaults(&o);
+        o.data = s.folder;
+        o.run = run;
+        o.device = "host";
+        o.iterations = 1;
+        o.model = bad[k].model;
+        o.model_config = bad[k].config;
+        o.size = bad[k].size;
+        o.shift = bad[k].shift;
+        ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, bad[k].words);
+        cr_assert(access(run, F_OK), "nothing is left of a run that did not begin");
+    }
     remove_all(&s);
 }
 

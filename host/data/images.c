@@ -95,8 +95,8 @@ static rheo_status shape(const rheo_source *from, bool test, rheo_image_shape *o
         if (!k) first = s;
         if (s.c == 3) first.c = 3;
         if (!from->size && (s.h != first.h || s.w != first.w))
-            st = rheo_fail(err, RHEO_EFORMAT, "%s: found %u x %u pixels, expected %u x %u as the first; --size S crops and resizes all to S x S",
-                           l.path[k], s.h, s.w, first.h, first.w);
+            st = rheo_fail(err, RHEO_EFORMAT, "%s: found %u x %u pixels, expected %u x %u as in %s; --size S crops and resizes all to S x S",
+                           l.path[k], s.h, s.w, first.h, first.w, l.path[0]);
     }
     rheo_listing_free(&l);
     *out = from->size ? (rheo_image_shape){ from->size, from->size, first.c } : first;

@@ -42,6 +42,15 @@ static void glow_destroy(rheo_model *model)
     free(m);
 }
 
+/* Levels that the images cannot have: each halves them. */
+static rheo_status check_levels(const cJSON *config, const rheo_data_shape *d, int64_t most, rheo_error *err)
+{
+    const cJSON *asked = cJSON_GetObjectItemCaseSensitive(config, "levels");
+    if (!cJSON_IsNumber(asked) || asked->valuedouble <= (double)most) return RHEO_OK;
+    return rheo_fail(err, RHEO_EINVAL, "levels: found %g, expected at most %lld, as often as images of %lldx%lld can be halved", asked->valuedouble,
+                     (long long)most, (long long)d->h, (long long)d->w);
+}
+
 static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
 {
     static const char *const names[] = { "levels", "depth", "width", "bits", "coupling", "permutation", "padding", NULL };
@@ -54,6 +63,7 @@ static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
         return rheo_fail(err, RHEO_EINVAL, "glow: images of %lldx%lld, expected even height and width", (long long)d->h, (long long)d->w);
     if (!m->image && d->c < 2) return rheo_fail(err, RHEO_EINVAL, "glow: vectors of 1 number, expected at least 2");
     rheo_status st = rheo_config_check(config, "glow", names, err);
+    if (!st && m->image && most < MAX_LEVELS) st = check_levels(config, d, most, err);
     if (!st) st = rheo_config_integer(config, "levels", most < 3 ? most : 3, 1, most, &m->levels, err);
     if (!st) st = rheo_config_integer(config, "depth", m->image ? 8 : 12, 1, MAX_DEPTH, &m->depth, err);
     if (!st) st = rheo_config_integer(config, "width", m->image ? 128 : 64, 1, 4096, &m->width, err);
