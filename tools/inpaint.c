@@ -7,6 +7,7 @@
 
 typedef struct asked {
     const char *image, *data, *split, *mask, *out;
+    const char *run;
     long long index, steps;
     rheo_inpaint_options how;
     rheo_langevin_options chain;
@@ -101,8 +102,8 @@ static rheo_status inpaint(rheo_checkpoint *c, const tool_usage *usage, const ch
     float *x = malloc(a->chain.n * (size_t)f.h * f.w * f.c * sizeof *x);
     rheo_status st = mask && x ? RHEO_OK : (err->status = RHEO_ENOMEM);
     if (!st && (!f.score || f.vectors)) { /* before anything is read; the library says it again */
-        snprintf(err->text, sizeof err->text, "found a model of kind %s%s, expected a score model (ncsn) of images", f.model,
-                 f.vectors ? " of vectors" : "");
+        snprintf(err->text, sizeof err->text, "%.300s: found a model of kind %s%s, expected a score model (ncsn) of images", a->run,
+                 f.model, f.vectors ? " of vectors" : "");
         st = err->status = RHEO_EINVAL;
     }
     if (!st) st = read_image(a, &f, &image, err);
@@ -162,6 +163,7 @@ int tool_inpaint(int argc, char **argv)
     if (!a.image == (a.index < 0)) return tool_misused("inpaint", "expected either --image FILE or --index I");
     if (a.image && a.data) return tool_misused("inpaint", "--image is a file: no --data");
     if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("inpaint", &err);
+    a.run = argv[0];
     a.chain.n = (uint32_t)n;
     a.chain.seed = (uint64_t)seed;
     a.chain.steps = a.steps;

@@ -73,13 +73,22 @@ static int print_json(const scores *sets, int count, const char *split, const rh
     return tool_print_json("score", o, ok);
 }
 
+/* With its standard error, which one image has not. */
+static void print_value(double value, double error, int digits, const char *unit)
+{
+    if (isnan(error)) printf("%.*f%s\n", digits, value, unit);
+    else printf("%.*f +- %.*f%s\n", digits, value, digits, error, unit);
+}
+
 static void print_text(const scores *sets, int count, const char *split, const rheo_checkpoint_facts *f, double auroc)
 {
     for (int k = 0; k < count; ++k) {
         const scores *s = &sets[k];
         printf("%-18s %.100s, %s, %u %s\n", k ? "against" : "data", s->data, split, s->n, f->vectors ? "vectors" : "images");
-        printf("  mean log p(x)    %.3f +- %.3f nats\n", -s->mean, s->error);
-        if (!f->vectors) printf("  bits/dim         %.4f +- %.4f\n", s->mean * bits(f), s->error * bits(f));
+        printf("  mean log p(x)    ");
+        print_value(-s->mean, s->error, 3, " nats");
+        if (!f->vectors) printf("  bits/dim         ");
+        if (!f->vectors) print_value(s->mean * bits(f), s->error * bits(f), 4, "");
     }
     if (count > 1)
         printf("AUROC              %.4f\n"

@@ -37,8 +37,8 @@ rheo_status rheo_checkpoint_open(const char *path, const char *device, const cha
     if (!st) rheo_instance_choose(&c->in, &c->recipe.variants);
     if (!st) st = upload(c, shot.flat[flat], shot.fixed, err);
     c->step = shot.step;
+    c->path = file;
     rheo_snapshot_free(&shot);
-    free(file);
     if (st) rheo_checkpoint_close(c);
     else *out = c;
     return st;
@@ -55,6 +55,7 @@ void rheo_checkpoint_close(rheo_checkpoint *c)
     rheo_drawer_free(&c->decoder);
     rheo_instance_free(&c->in);
     rheo_recipe_free(&c->recipe);
+    free(c->path);
     free(c);
 }
 

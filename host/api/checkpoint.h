@@ -8,6 +8,7 @@
 #include "train/evaluate.h"
 
 struct rheo_checkpoint {
+    char *path;                     /* of the file */
     rheo_recipe recipe;
     rheo_instance in;
     uint64_t step;

@@ -10,7 +10,8 @@
 static rheo_status need_latents(const rheo_checkpoint *c, const char *call, uint32_t n, rheo_error *err)
 {
     if (!c->in.model->type->encode)
-        return rheo_fail(err, RHEO_EINVAL, "found a model of kind %s, expected a flow (glow), which has latents", c->recipe.model);
+        return rheo_fail(err, RHEO_EINVAL, "%s: found a model of kind %s, expected a flow (glow), which has latents", c->path,
+                         c->recipe.model);
     return n ? RHEO_OK : rheo_fail(err, RHEO_EINVAL, "%s: nothing asked for", call);
 }
 

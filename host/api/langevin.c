@@ -11,7 +11,7 @@ void rheo_langevin_defaults(rheo_langevin_options *options) { *options = (rheo_l
 static rheo_status check(const rheo_checkpoint *c, const rheo_langevin_options *o, const char *call, rheo_error *err)
 {
     if (!rheo_is_score(c))
-        return rheo_fail(err, RHEO_EINVAL, "found a model of kind %s, expected a score model (ncsn)", c->recipe.model);
+        return rheo_fail(err, RHEO_EINVAL, "%s: found a model of kind %s, expected a score model (ncsn)", c->path, c->recipe.model);
     if (!o->n) return rheo_fail(err, RHEO_EINVAL, "%s: no samples asked for", call);
     return RHEO_OK;
 }

@@ -20,7 +20,8 @@ rheo_status rheo_prdc_of(rheo_points real, rheo_points fake, int64_t k, rheo_prd
 rheo_status rheo_sliced_wasserstein(rheo_points a, rheo_points b, int directions, int p, uint64_t seed, double *out, rheo_error *err);
 
 /* Unbiased squared kernel discrepancy (Gretton et al. 2012); may be negative. mmd.c
- *   polynomial   k = (a.b / d + 1)^3, mean and standard error over subsets of `size` rows drawn from the seed (Binkowski et al. 2018)
+ *   polynomial   k = (a.b / d + 1)^3, mean and standard error over subsets of `size` rows (of sets that are no larger: of halves) drawn from
+ *                the seed (Binkowski et al. 2018)
  *   gaussian     k = exp(-|a - b|^2 / (2 h^2)) over all rows */
 rheo_status rheo_mmd_polynomial(rheo_points a, rheo_points b, int subsets, int64_t size, uint64_t seed, double *mean, double *error,
                                 rheo_error *err);

@@ -62,8 +62,9 @@ rheo_status rheo_mmd_gaussian(rheo_points a, rheo_points b, double h, double *ou
 rheo_status rheo_mmd_polynomial(rheo_points a, rheo_points b, int subsets, int64_t size, uint64_t seed, double *mean, double *error,
                                 rheo_error *err)
 {
-    if (size > a.n) size = a.n;
-    if (size > b.n) size = b.n;
+    /* Subsets that are all of a set are all the same, and their spread would be nothing. */
+    if (size >= a.n) size = a.n / 2;
+    if (size >= b.n) size = b.n / 2;
     float *xa = malloc((size_t)(size * a.d) * sizeof *xa + 1), *xb = malloc((size_t)(size * a.d) * sizeof *xb + 1);
     rheo_status st = xa && xb ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "kernel discrepancy: out of memory");
     double sum = 0, squares = 0;
