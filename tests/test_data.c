@@ -321,6 +321,8 @@ Test(dataset, cifar_10)
     scratch_put(&s, "test_batch.bin", wrong, sizeof wrong);
     ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TEST, &d, &err), RHEO_EFORMAT,
                  "test_batch.bin: label of record 1 at byte 3073: found 10, expected 0 to 9");
+    cr_assert(!truncate(scratch_file(&s, "test_batch.bin"), 3073L * 400000));      /* a hole: no byte of it is read */
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 0, TEST, &d, &err), RHEO_EFORMAT, "found 1229200000 bytes, expected at most 1073741824");
     scratch_remove(&s);
 }
 

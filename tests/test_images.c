@@ -110,6 +110,20 @@ Test(images, jpeg_and_its_damage)
         scratch_put(&s, "a.jpg", file, cut);
         ASSERT_FAILS(rheo_jpeg_read(path, &pixels, &shape, &err), RHEO_EFORMAT, "a.jpg: ");
     }
+    for (size_t k = 0; k < n; k++) {         /* a bit anywhere: refused, or read as a picture */
+        file[k] ^= 4;
+        scratch_put(&s, "a.jpg", file, n);
+        err = (rheo_error)RHEO_ERROR_INIT;
+        if (!rheo_jpeg_read(path, &pixels, &shape, &err)) free(pixels);
+        else cr_assert(strstr(err.text, "a.jpg: ") && !strchr(err.text, '\n'), "%s", err.text);
+        file[k] ^= 4;
+    }
+    size_t frame = 0;                       /* its header says 65500 x 65500 */
+    while (frame + 9 < n && (file[frame] != 0xFF || file[frame + 1] != 0xC0)) frame++;
+    cr_assert(frame + 9 < n);
+    memcpy(file + frame + 5, "\xff\xdc\xff\xdc", 4);
+    scratch_put(&s, "a.jpg", file, n);
+    ASSERT_FAILS(rheo_jpeg_read(path, &pixels, &shape, &err), RHEO_EFORMAT, "found 65500 x 65500 pixels, expected at most 67108864");
     scratch_put(&s, "a.jpg", "not a picture", 13);
     ASSERT_FAILS(rheo_jpeg_read(path, &pixels, &shape, &err), RHEO_EFORMAT, "Not a JPEG file");
     ASSERT_FAILS(rheo_jpeg_read("/none", &pixels, &shape, &err), RHEO_EFILE, "/none: cannot be opened");
@@ -161,6 +175,8 @@ Test(images, folder_with_classes)
     ASSERT_FAILS(rheo_dataset_open(s.folder, 8, TRAIN, &d, &err), RHEO_EFORMAT, "dog/b.png: found 4 bytes");
     scratch_put(&s, "dog/b.png", "", 0);
     ASSERT_FAILS(rheo_dataset_open(s.folder, 8, TRAIN, &d, &err), RHEO_EFORMAT, "dog/b.png: found 0 bytes");
+    cr_assert(!unlink(scratch_file(&s, "dog/b.png")) && !mkfifo(scratch_file(&s, "dog/b.png"), 0600));
+    ASSERT_FAILS(rheo_dataset_open(s.folder, 8, TRAIN, &d, &err), RHEO_EFILE, "dog/b.png: not a regular file");
     remove_all(&s);
 }
 

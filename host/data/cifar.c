@@ -70,7 +70,9 @@ static rheo_status count_records(const char *path, uint32_t *count, rheo_error *
     uint64_t bytes = 0;
     const rheo_status st = rheo_file_size(path, &bytes, err);
     if (st) return st;
-    if (!bytes || bytes % RECORD || bytes > MAX_BYTES)
+    if (bytes > MAX_BYTES)
+        return rheo_fail(err, RHEO_EFORMAT, "%s: found %ju bytes, expected at most %zu", path, (uintmax_t)bytes, MAX_BYTES);
+    if (!bytes || bytes % RECORD)
         return rheo_fail(err, RHEO_EFORMAT, "%s: found %ju bytes, expected a multiple of %d (CIFAR-10 has 10000 x %d = 30730000)%s", path,
                          (uintmax_t)bytes, RECORD, RECORD, bytes ? "" : "; the file is empty");
     *count = (uint32_t)(bytes / RECORD);

@@ -53,7 +53,9 @@ static rheo_status walk(const char *folder, int depth, rheo_listing *l, rheo_err
         if (!path) st = RHEO_ENOMEM;
         else if (rheo_folder_exists(path)) st = walk(path, depth + 1, l, err);
         else if (is_image(path)) {
+            uint64_t bytes;
             if (!rheo_listing_add(l, path)) st = RHEO_ENOMEM;
+            else if (rheo_file_exists(path)) st = rheo_file_size(path, &bytes, err);     /* a pipe would be waited for */
             path = NULL;
         }
         free(path);
