@@ -194,7 +194,8 @@ Test(planner, measuring_equals_planning_and_respects_the_largest_buffer)
     rheo_device_close(dev);
 }
 
-Test(planner, a_tensor_larger_than_the_largest_buffer_is_refused)
+/* A message names the layer and op, or the storage, with both sizes. */
+Test(planner, what_fits_no_buffer_is_refused)
 {
     rheo_device *dev = test_device();
     rheo_device_facts facts = *rheo_device_facts_of(dev);
@@ -203,15 +204,26 @@ Test(planner, a_tensor_larger_than_the_largest_buffer_is_refused)
     rheo_error err = RHEO_ERROR_INIT;
     facts.largest_buffer_bytes = 16384;
     rheo_graph *g = rheo_graph_create(s, &rheo_op_arithmetic);
-    const rheo_shape shape = { 2, 32, 32, 3 };
-    const rheo_value x = rheo_window(g, rheo_storage_add(s, "x", RHEO_F32, rheo_count(shape)), 0, shape);
+    const rheo_shape half = { 1, 32, 32, 3 }, shape = { 2, 32, 32, 3 };
+    const rheo_value x = rheo_window(g, rheo_storage_add(s, "x", RHEO_F32, rheo_count(half)), 0, half);
     rheo_name_scope(g, "level0.step1.actnorm");
-    const rheo_value sum = rheo_sum(g, rheo_exp(g, x), RHEO_AXIS_N | RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
+    const rheo_value sum = rheo_sum(g, rheo_broadcast(g, x, shape), RHEO_AXIS_N | RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
     rheo_assign(g, rheo_window(g, rheo_storage_add(s, "y", RHEO_F32, 1), 0, RHEO_SHAPE(1, 1, 1, 1)), sum);
-    ASSERT_FAILS(rheo_plan_measure(g, NULL, &facts, &stats, &err), RHEO_ENOMEM, "level0.step1.actnorm: exp");
-    cr_assert(strstr(err.text, "24576") && strstr(err.text, "16384"), "%s", err.text);
+    ASSERT_FAILS(rheo_plan_measure(g, NULL, &facts, &stats, &err), RHEO_ENOMEM, "level0.step1.actnorm: broadcast: a tensor of 24576");
+    cr_assert(strstr(err.text, "16384"), "%s", err.text);
+    facts.largest_buffer_bytes = 8192;
+    ASSERT_FAILS(rheo_plan_measure(g, NULL, &facts, &stats, &err), RHEO_ENOMEM, "storage 'x' of 12288");
     facts.largest_buffer_bytes = 24576;
     ASSERT_OK(rheo_plan_measure(g, NULL, &facts, &stats, &err));
+    rheo_graph_destroy(g);
+
+    /* On any device: more elements than kernels count. */
+    facts.largest_buffer_bytes = UINT64_MAX;
+    g = rheo_graph_create(s, &rheo_op_arithmetic);
+    const rheo_value z = rheo_window(g, rheo_storage_add(s, "z", RHEO_F32, 1 << 15), 0, RHEO_SHAPE(1, 1, 1, 1 << 15));
+    const rheo_value much = rheo_broadcast(g, z, RHEO_SHAPE(1 << 15, 1, 2, 1 << 15));
+    rheo_assign(g, rheo_window(g, rheo_storage_add(s, "w", RHEO_F32, 1), 0, RHEO_SHAPE(1, 1, 1, 1)), rheo_sum(g, much, 15));
+    ASSERT_FAILS(rheo_plan_measure(g, NULL, &facts, &stats, &err), RHEO_EINVAL, "broadcast: a tensor of 2147483648 elements");
     rheo_graph_destroy(g);
     rheo_state_destroy(s);
     rheo_device_close(dev);

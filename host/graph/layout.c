@@ -2,6 +2,7 @@
  * its birth (first node that writes it) to its death (last node that reads it). */
 #include "graph/layout.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,15 +132,38 @@ static bool place_assigns(rheo_maker *m)
 
 /* ---- arenas ----------------------------------------------------------------------------------- */
 
-static rheo_status take(rheo_maker *m, const rheo_node *n, size_t bytes, rheo_place *place, rheo_error *err)
+/* Of memory that a node reads or writes whole: no device can hold what fails here. */
+static rheo_status check_size(const rheo_maker *m, const rheo_node *n, const char *what, size_t bytes, rheo_error *err)
 {
+    const size_t most = (size_t)RHEO_TENSOR_MOST * 4;
+    if (m->dev && bytes > most)
+        return rheo_fail(err, RHEO_EINVAL, "%s%s%s: %s of %zu elements, at most %zu can be addressed", n->scope, *n->scope ? ": " : "",
+                         n->op->name, what, bytes / 4, most / 4);
     if (m->dev && bytes > m->dev->largest_buffer_bytes)
-        return rheo_fail(err, RHEO_ENOMEM, "%s%s%s: a tensor of %zu bytes, the device's largest buffer is %llu", n->scope,
-                         *n->scope ? ": " : "", n->op->name, bytes, (unsigned long long)m->dev->largest_buffer_bytes);
+        return rheo_fail(err, RHEO_ENOMEM, "%s%s%s: %s of %zu bytes, the device's largest buffer is %llu", n->scope,
+                         *n->scope ? ": " : "", n->op->name, what, bytes, (unsigned long long)m->dev->largest_buffer_bytes);
+    return RHEO_OK;
+}
+
+static rheo_status take(rheo_maker *m, const rheo_node *n, const char *what, size_t bytes, rheo_place *place, rheo_error *err)
+{
+    const rheo_status st = check_size(m, n, what, bytes, err);
+    if (st) return st;
     place->kind = RHEO_IN_ARENA;
     place->bytes = bytes;
     if (!rheo_arenas_take(m->arenas, bytes, &place->index, &place->offset)) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
     return RHEO_OK;
+}
+
+/* What a window or a literal stands for; a window's storage is one buffer. */
+static rheo_status check_leaf(const rheo_maker *m, const rheo_node *n, size_t bytes, rheo_error *err)
+{
+    const rheo_window_attr *w = rheo_window_of(n);
+    const rheo_storage *s = w ? rheo_storage_at(m->g->state, w->storage) : NULL;
+    if (!s) return check_size(m, n, "a tensor", bytes, err);
+    char what[96];
+    snprintf(what, sizeof what, "storage '%.64s'", s->name);
+    return check_size(m, n, what, (size_t)s->count * 4, err);
 }
 
 static int by_death(const void *a, const void *b)
@@ -161,7 +185,7 @@ static rheo_status take_root(rheo_maker *m, int r, rheo_error *err)
         place->bytes = bytes_of_slot(m, r);
         return RHEO_OK;
     }
-    return place->kind == RHEO_UNPLACED ? take(m, node_of_slot(m, r), bytes_of_slot(m, r), place, err) : RHEO_OK;
+    return place->kind == RHEO_UNPLACED ? take(m, node_of_slot(m, r), "a tensor", bytes_of_slot(m, r), place, err) : RHEO_OK;
 }
 
 static rheo_status give_dead(rheo_maker *m, const int32_t (*dying)[2], int n_dying, int *next, int32_t until, rheo_error *err)
@@ -184,13 +208,14 @@ static rheo_status place_node(rheo_maker *m, const rheo_node *n, rheo_error *err
     for (int o = 0; o < n->n_out && !st; o++) {
         const int s = n->id * RHEO_MAX_OUT + o;
         if (m->root[s] != s) continue;
+        if (w || n->op->flags & RHEO_OP_LITERAL) st = check_leaf(m, n, bytes_of_slot(m, s), err);
         if (w) l->place[s] = storage_place(w);
         else if (n->op->flags & RHEO_OP_LITERAL) l->place[s] = (rheo_place){ RHEO_LITERAL, n->id, 0, bytes_of_slot(m, s) };
         else st = take_root(m, s, err);
     }
     const size_t work = !st && m->dev && n->op->workspace ? n->op->workspace(n, m->dev) * 4 : 0;
     if (work) {
-        st = take(m, n, work, &l->work[n->id], err);
+        st = take(m, n, "a workspace", work, &l->work[n->id], err);
         if (!st && !m->separate && !rheo_arenas_give(m->arenas, l->work[n->id].index, l->work[n->id].offset, work))
             st = rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
     }
@@ -219,7 +244,8 @@ static rheo_status place_all(rheo_maker *m, rheo_error *err)
     }
     for (int k = 0; k < l->n_copies && !st; k++)
         if (l->copies[k].staged)
-            st = take(m, m->g->nodes[l->copies[k].value.node], bytes_of_slot(m, root_of(m, l->copies[k].value)), &l->copies[k].stage, err);
+            st = take(m, m->g->nodes[l->copies[k].value.node], "a copy", bytes_of_slot(m, root_of(m, l->copies[k].value)),
+                      &l->copies[k].stage, err);
     for (int s = 0; s < m->g->n_nodes * RHEO_MAX_OUT; s++)      /* aliases lie where their roots do */
         if (m->live[s / RHEO_MAX_OUT] && s % RHEO_MAX_OUT < node_of_slot(m, s)->n_out) {
             l->death[s] = m->roots[m->root[s]].death;

@@ -34,8 +34,12 @@ typedef struct rheo_layout {
 
 static inline int rheo_slot_of(rheo_value v) { return v.node * RHEO_MAX_OUT + v.out; }
 
+/* Elements of a tensor on a device, at most: kernels count in int, and step past the last one. */
+enum { RHEO_TENSOR_MOST = 1 << 30 };
+
 /* dev NULL: the host executor's (no workspace, no alignment, no largest buffer). `separate`: nothing shares memory, every
- * tensor is an arena of its own. Fails with the layer, op and sizes named where a tensor exceeds the largest buffer. */
+ * tensor is an arena of its own. Fails with the layer, op and sizes named where a tensor exceeds the largest buffer or
+ * RHEO_TENSOR_MOST. */
 rheo_status rheo_layout_make(rheo_graph *g, const rheo_device_facts *dev, bool separate, rheo_layout *out, rheo_error *err);
 void rheo_layout_free(rheo_layout *l);
 
