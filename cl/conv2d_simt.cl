@@ -57,19 +57,19 @@ static origin find_origin(int p, int end, int H, int W, int XC, int OH, int OW, 
 
 // y = patch w, the weights read where they lie: w[k, o] at base + tap s_tap + i s_in + o s_col. Epilogue as above, or
 // y = add + patch w, where channels of y from O on are add's. Positions of x have XC channels, of y and add YC.
-// Groups: columns, positions, batch.
+// Groups: columns, positions from p_first on, batch.
 kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void conv2d(const global float *x, const global float *w, const global float *b, const global float *l,
             const global float *add, global float *y,
             int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
             int XC, int YC, int base, int s_tap, int s_in, int s_col, int act, float factor, int adds,
-            int x_batch, int w_batch, int y_batch)
+            int x_batch, int w_batch, int y_batch, int p_first)
 {
     local float as[SIDE * PITCH], bs[SIDE * PITCH];
     local tap_of_row taps[SIDE];
     local origin origins[TILE];
     const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * SIDE + lx;
-    const int o0 = (int)get_group_id(0) * TILE, p0 = (int)get_group_id(1) * TILE;
+    const int o0 = (int)get_group_id(0) * TILE, p0 = p_first + (int)get_group_id(1) * TILE;
     x += (size_t)get_group_id(2) * x_batch;
     w += (size_t)get_group_id(2) * w_batch + base;
     y += (size_t)get_group_id(2) * y_batch;
@@ -129,13 +129,13 @@ void conv2d(const global float *x, const global float *w, const global float *b,
 kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1)))
 void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
-               int XC, int span, int parts, int x_batch, int dy_batch)
+               int XC, int span, int parts, int x_batch, int dy_batch, int k_first)
 {
     local float as[SIDE * PITCH], bs[SIDE * PITCH];
     local origin origins[SIDE];
     const int lx = (int)get_local_id(0), ly = (int)get_local_id(1), item = ly * SIDE + lx;
     const int batch = (int)get_group_id(2) / parts, part = (int)get_group_id(2) - batch * parts;
-    const int o0 = (int)get_group_id(0) * TILE, k0 = (int)get_group_id(1) * TILE;
+    const int o0 = (int)get_group_id(0) * TILE, k0 = k_first + (int)get_group_id(1) * TILE;
     x += (size_t)batch * x_batch;
     dy += (size_t)batch * dy_batch;
     dw += (size_t)get_group_id(2) * K * O;

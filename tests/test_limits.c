@@ -17,6 +17,7 @@ Test(limits, are_read)
     setenv("RHEO_LIMIT_MEMORY", "1000000000000G", 1);
     setenv("RHEO_LIMIT_GROUP", "100", 1);
     setenv("RHEO_LIMIT_FMA", "0", 1);
+    setenv("RHEO_LIMIT_LAUNCH", "3M", 1);
     dev = test_device();
     const rheo_device_facts *f = rheo_device_facts_of(dev);
     cr_expect_eq(f->local_bytes, 16384);
@@ -24,6 +25,7 @@ Test(limits, are_read)
     cr_expect_eq(f->global_bytes, whole.global_bytes);
     cr_expect(f->max_group == 100 && f->group == 64);
     cr_expect(!f->fast_fma);
+    cr_expect_eq(f->launch_flops, 3 << 20);
     rheo_device_close(dev);
 }
 

@@ -68,7 +68,7 @@ static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t columns = conv_columns(dev);
     cpu_cut u = { 0 };
-    const double flops = 2.0 * (double)(conv_positions(c) * conv_depth(c) * c->o * c->batch);
+    const double flops = conv_flops(c);
     int64_t i_most = c->kh * c->kw == 1 ? 128 : 64, o_most = 256;
     for (;;) {
         u.i_block = even_block(c->i, i_most, SMALL_TILE);
@@ -147,9 +147,14 @@ static simt_cut cut_simt(const rheo_conv *c, const rheo_device_facts *dev)
 
 static rheo_status launch_dw_simt(rheo_launcher *l, const rheo_conv *c, const simt_cut *u, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
-    const rheo_grid grid = conv_simt_grid(rheo_launcher_facts(l), c->o, conv_depth(c), u->parts * c->batch);
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_dw", grid, RHEO_BUF(x), RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c),
-                     RHEO_INT(u->span), RHEO_INT(u->parts), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o));
+    const rheo_device_facts *dev = rheo_launcher_facts(l);
+    const int64_t k = conv_depth(c), step = conv_simt_rows(dev, k, conv_flops(c));
+    rheo_status st = RHEO_OK;
+    for (int64_t first = 0; first < k && !st; first += step)
+        st = RHEO_EMIT(l, err, "conv2d", "conv2d_dw", conv_simt_grid(dev, c->o, smaller(step, k - first), u->parts * c->batch), RHEO_BUF(x),
+                       RHEO_BUF(dy), RHEO_BUF(dw), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c), RHEO_INT(u->span), RHEO_INT(u->parts),
+                       RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_positions(c) * c->o), RHEO_INT(first));
+    return st;
 }
 
 /* ---- both ---------------------------------------------------------------------------------------------------- */

@@ -46,6 +46,13 @@ static inline int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Rows of so many, whole tiles of them, that a launch of `flops` in all should take. */
+static inline int64_t conv_simt_rows(const rheo_device_facts *dev, int64_t rows, double flops)
+{
+    const double launches = dev->launch_flops ? flops / (double)dev->launch_flops : 1;
+    return launches <= 1 ? rows : round_up(larger(1, (int64_t)((double)rows / launches)), conv_simt_tile(dev));
+}
+
 /* A group for each tile of so many columns and rows, batch times. */
 static inline rheo_grid conv_simt_grid(const rheo_device_facts *dev, int64_t columns, int64_t rows, int64_t batch)
 {
@@ -61,6 +68,10 @@ static inline int64_t conv_depth(const rheo_conv *c)
 static inline int64_t conv_positions(const rheo_conv *c)
 {
     return c->n * c->oh * c->ow;
+}
+static inline double conv_flops(const rheo_conv *c)
+{
+    return 2.0 * (double)(conv_positions(c) * conv_depth(c) * c->o * c->batch);
 }
 static inline int64_t conv_x_floats(const rheo_conv *c)
 {

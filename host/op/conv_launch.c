@@ -62,12 +62,16 @@ static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x
 
 static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e, rheo_error *err)
 {
-    const rheo_grid grid = conv_simt_grid(rheo_launcher_facts(l), c->o, conv_positions(c), c->batch);
-    return RHEO_EMIT(l, err, "conv2d", "conv2d", grid, RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b), RHEO_BUF(e->l),
-                     RHEO_BUF(e->add ? e->add : x), RHEO_BUF(y), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c), RHEO_INT(c->y_c),
-                     RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(e->act), RHEO_FLOAT(e->factor),
-                     RHEO_INT(e->add != NULL), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_depth(c) * c->o),
-                     RHEO_INT(conv_positions(c) * c->y_c));
+    const rheo_device_facts *dev = rheo_launcher_facts(l);
+    const int64_t p = conv_positions(c), step = conv_simt_rows(dev, p, conv_flops(c));
+    rheo_status st = RHEO_OK;
+    for (int64_t first = 0; first < p && !st; first += step)
+        st = RHEO_EMIT(l, err, "conv2d", "conv2d", conv_simt_grid(dev, c->o, smaller(step, p - first), c->batch), RHEO_BUF(x), RHEO_BUF(w),
+                       RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : x), RHEO_BUF(y), RHEO_CONV_GEOMETRY(c), RHEO_INT(c->x_c),
+                       RHEO_INT(c->y_c), RHEO_INT(c->base), RHEO_INT(c->s_tap), RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(e->act),
+                       RHEO_FLOAT(e->factor), RHEO_INT(e->add != NULL), RHEO_INT(conv_x_floats(c)), RHEO_INT(conv_depth(c) * c->o),
+                       RHEO_INT(p * c->y_c), RHEO_INT(first));
+    return st;
 }
 
 bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)

@@ -6,6 +6,9 @@
 
 enum { WHOLE_GROUP = 256, SMALL_GROUP = 64 };
 
+/* A tenth of a second at 100 GFLOP/s, which a slow GPU reaches. */
+static const uint64_t LAUNCH_FLOPS = 10000000000;
+
 unsigned rheo_group_of(const rheo_device_facts *f)
 {
     return f->max_group >= WHOLE_GROUP ? WHOLE_GROUP : SMALL_GROUP;
@@ -40,6 +43,8 @@ rheo_status rheo_limits_apply(rheo_device_facts *f, rheo_error *err)
     if (!st) st = lower("RHEO_LIMIT_GROUP", "work-items, 64 or more", &group, err);
     if (!st) st = lower("RHEO_LIMIT_VECTOR", "floats, 4, 8 or 16", &vector, err);
     if (!st) st = lower("RHEO_LIMIT_FMA", "0 or 1", &fma, err);
+    f->launch_flops = LAUNCH_FLOPS;
+    if (!st) st = lower("RHEO_LIMIT_LAUNCH", "floating-point operations, 1 or more", &f->launch_flops, err);
     if (st) return st;
     if (group < SMALL_GROUP && f->max_group >= SMALL_GROUP)
         return rheo_fail(err, RHEO_EINVAL, "RHEO_LIMIT_GROUP: found %llu, expected work-items, 64 or more", (unsigned long long)group);

@@ -27,6 +27,7 @@ typedef struct rheo_device_facts {
     unsigned group;          /* of those, how many share local memory in SIMT kernels: rheo_group_of */
     size_t align_bytes;      /* of a sub-buffer's origin */
     uint64_t global_bytes, local_bytes, largest_buffer_bytes;
+    uint64_t launch_flops;   /* that a launch on a GPU is meant to do at most: watchdogs end those that take long */
 } rheo_device_facts;
 
 /* 256, or 64 on devices that allow no more. */
@@ -47,7 +48,8 @@ typedef struct rheo_device rheo_device;
  * smaller than they are (bytes as in 32K, 64M, 1G; more than there is changes nothing):
  *   RHEO_LIMIT_GROUP    work-items in a group, 64 or more     RHEO_LIMIT_MEMORY   bytes of global memory
  *   RHEO_LIMIT_VECTOR   floats in a CPU's vector              RHEO_LIMIT_BUFFER   bytes of the largest buffer
- *   RHEO_LIMIT_FMA      0: no fused multiply-add              RHEO_LIMIT_LOCAL    bytes of local memory */
+ *   RHEO_LIMIT_FMA      0: no fused multiply-add              RHEO_LIMIT_LOCAL    bytes of local memory
+ *   RHEO_LIMIT_LAUNCH   floating-point operations of a launch */
 rheo_status rheo_device_open(const char *which, rheo_device **out, rheo_error *err);
 void rheo_device_close(rheo_device *dev);
 const rheo_device_facts *rheo_device_facts_of(const rheo_device *dev);
