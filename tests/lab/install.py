@@ -8,6 +8,9 @@ import venv
 from pathlib import Path
 
 
+SOURCES = Path(__file__).resolve().parents[2]
+
+
 class Missing(Exception):
     """Cannot be had here."""
 

@@ -74,7 +74,7 @@ def run_test(build, env, test, cases, prefix=()):
     """Passed and all cases of a test; a line of a failure."""
     command = ["nice", *prefix, build / test, "--filter", cases]
     try:
-        done = subprocess.run([str(c) for c in command], env=env, capture_output=True, text=True, timeout=LIMIT, cwd=build.parent)
+        done = subprocess.run([str(c) for c in command], env=env, capture_output=True, text=True, timeout=LIMIT, cwd=install.SOURCES)
     except subprocess.TimeoutExpired:
         raise Failed(f"{test}: not done in {LIMIT} s") from None
     text = done.stdout + done.stderr
