@@ -13,11 +13,13 @@ NAMES = ["pocl", "intel", "rusticl", "together", "oclgrind"]
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 LIMIT = 900         # seconds of one test
 
-# Intel's runtime can take the CPU for another, or for one of little memory.
+# Intel's runtime can take the CPU for another, or for one of little memory, and rheo can take it for a GPU.
 INTEL_AS = {
     "intel": {},
     "intel as AVX2": {"CL_CONFIG_CPU_TARGET_ARCH": "core-avx2"},
     "intel as AVX, no FMA": {"CL_CONFIG_CPU_TARGET_ARCH": "corei7-avx"},
+    "intel as a GPU": {"RHEO_KIND": "gpu"},
+    "intel as a GPU, groups of 64": {"RHEO_KIND": "gpu", "RHEO_LIMIT_GROUP": "64"},
     "intel, 32 KB local, 64 MB buffers": {"CL_CONFIG_CPU_FORCE_LOCAL_MEM_SIZE": "32KB", "CL_CONFIG_CPU_FORCE_MAX_MEM_ALLOC_SIZE": "64MB"},
 }
 
