@@ -11,8 +11,8 @@
  * so text can be used as it is; the caller frees it. */
 rheo_status rheo_file_read(const char *path, size_t max_bytes, void **out, size_t *bytes, rheo_error *err);
 
-/* Writing never leaves half a file: bytes go to `<path>.tmp`, and commit syncs it, renames it and syncs the folder.
- * Until then, and after discard or a kill, what stood at path stands. One writer a path; a second is refused.
+/* Writing never leaves half a file (rheo_file_write is the whole of it in one call): bytes go to `<path>.tmp`, and commit syncs it, renames
+ * it and syncs the folder. Until then, and after discard or a kill, what stood at path stands. One writer a path; a second is refused.
  * Where path is a link its target is replaced; a device or a pipe is written to directly. */
 typedef struct rheo_file_output {
     FILE *stream;            /* to be written to by the caller; commit notices errors that it left */
@@ -22,8 +22,6 @@ typedef struct rheo_file_output {
 rheo_status rheo_file_output_open(rheo_file_output *out, const char *path, rheo_error *err);
 rheo_status rheo_file_output_commit(rheo_file_output *out, rheo_error *err); /* ends out, whatever it returns */
 void rheo_file_output_discard(rheo_file_output *out);                        /* no effect on an ended or zeroed one */
-
-/* The three at once: rheo_file_write, which is public. */
 
 rheo_status rheo_file_size(const char *path, uint64_t *bytes, rheo_error *err);        /* of a regular file */
 bool rheo_file_exists(const char *path);        /* of any kind */

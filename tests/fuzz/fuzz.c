@@ -12,8 +12,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+const char *__asan_default_options(void);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* Freed blocks of megabytes, kept apart to find late uses, would add up to more than libFuzzer allows a process. */
+const char *__asan_default_options(void) { return "quarantine_size_mb=32"; }
 
 static char folder[64], seeds[80];
 static int n_seeds;
