@@ -5,6 +5,7 @@
 
 #include "bench.h"
 #include "check/alone.h"
+#include "check/contents.h"
 #include "graph/choices.h"
 #include "tool.h"
 
@@ -29,35 +30,21 @@ typedef struct row {
 
 /* ---- against the reference ------------------------------------------------------------------------------------- */
 
-static double *read_doubles(rheo_state *s, int storage, rheo_type type, int64_t count, rheo_error *err)
-{
-    double *out = malloc((size_t)count * sizeof *out);
-    uint32_t *words = malloc((size_t)count * sizeof *words);
-    if (out && words && !rheo_state_read(s, storage, 0, count, words, err)) {
-        for (int64_t i = 0; i < count; i++) out[i] = type == RHEO_F32 ? (double)((float *)words)[i] : words[i];
-    } else {
-        free(out);
-        out = NULL;
-    }
-    free(words);
-    return out;
-}
-
 /* NAN where memory or the device fails. */
 static double difference(const rheo_alone *a, rheo_plan *plan, rheo_error *err)
 {
     const rheo_node *n = a->node;
     double *in[8] = { NULL }, *out[RHEO_MAX_OUT] = { NULL }, worst = 0, scale = 0;
-    float *found = malloc((size_t)rheo_outputs(n) * sizeof *found);
+    double *found = malloc((size_t)rheo_outputs(n) * sizeof *found);
     bool ok = found && !rheo_alone_run(a, plan, found, err);
     for (int i = 0; i < n->n_in && ok; i++)
-        ok = (in[i] = read_doubles(a->state, i, n->in_spec[i].type, rheo_count(n->in_spec[i].shape), err)) != NULL;
+        ok = (in[i] = malloc((size_t)rheo_count(n->in_spec[i].shape) * sizeof **in)) && !rheo_contents_read(a->state, i, in[i], err);
     for (int k = 0; k < n->n_out && ok; k++) ok = (out[k] = calloc((size_t)rheo_count(n->out[k].shape), sizeof **out)) != NULL;
     if (ok) n->op->reference(n, (const double *const *)in, out);
-    const float *y = found;
+    const double *y = found;
     for (int k = 0; k < n->n_out && ok; k++)
         for (int64_t i = 0; i < rheo_count(n->out[k].shape); i++, y++) {
-            const double off = fabs((double)*y - out[k][i]);
+            const double off = fabs(*y - out[k][i]);
             if (off > worst || isnan(off)) worst = off;
             scale = fmax(scale, fabs(out[k][i]));
         }

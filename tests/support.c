@@ -1,10 +1,10 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
-#include <math.h>
 #include <stdlib.h>
 
-#include "base/philox.h"
+#include "check/alone.h"
+#include "check/contents.h"
 
 rheo_device *test_device(void)
 {
@@ -21,56 +21,18 @@ static double *new_values(int64_t count)
     return v;
 }
 
-void test_fill(rheo_sample_fill fill, rheo_shape shape, uint64_t seed, double *out)
-{
-    const rheo_address at = { .seed = seed, .purpose = RHEO_FOR_SYNTHETIC_DATA };
-    for (int64_t i = 0; i < rheo_count(shape); i++) {
-        if (fill.permutation) {
-            out[i] = (i / shape.c % shape.w + 1) % shape.c == i % shape.c;
-            continue;
-        }
-        uint32_t words[4];
-        double z[4];
-        rheo_philox_block(&at, (uint32_t)i / 4, words);
-        rheo_philox_normals(words, z);
-        const double v = z[i % 4] * (fill.scale > 0 ? fill.scale : 1) + fill.shift;
-        out[i] = fill.below ? rheo_philox_below(words[i % 4], fill.below) : (double)(float)(fabs(v) < 0.01 ? copysign(0.01, v) + v : v);
-    }
-}
+void test_fill(rheo_sample_fill fill, rheo_shape shape, uint64_t seed, double *out) { rheo_sample_contents(fill, shape, seed, out); }
 
 void test_write(rheo_state *s, int storage, const double *contents)
 {
-    const rheo_storage *at = rheo_storage_at(s, storage);
     rheo_error err = RHEO_ERROR_INIT;
-    if (!rheo_state_device(s)) {
-        double *values = NULL;
-        cr_assert_eq(rheo_state_values(s, storage, &values, &err), RHEO_OK, "%s", err.text);
-        for (int64_t i = 0; i < at->count; i++) values[i] = contents[i];
-        return;
-    }
-    uint32_t *words = (uint32_t *)new_values(at->count);
-    for (int64_t i = 0; i < at->count; i++) {
-        if (at->type == RHEO_F32) ((float *)words)[i] = (float)contents[i];
-        else words[i] = (uint32_t)contents[i];
-    }
-    cr_assert_eq(rheo_state_write(s, storage, 0, at->count, words, &err), RHEO_OK, "%s", err.text);
-    free(words);
+    cr_assert_eq(rheo_contents_write(s, storage, contents, &err), RHEO_OK, "%s", err.text);
 }
 
 void test_read(rheo_state *s, int storage, double *out)
 {
-    const rheo_storage *at = rheo_storage_at(s, storage);
     rheo_error err = RHEO_ERROR_INIT;
-    if (!rheo_state_device(s)) {
-        double *values = NULL;
-        cr_assert_eq(rheo_state_values(s, storage, &values, &err), RHEO_OK, "%s", err.text);
-        for (int64_t i = 0; i < at->count; i++) out[i] = values[i];
-        return;
-    }
-    uint32_t *words = (uint32_t *)new_values(at->count);
-    cr_assert_eq(rheo_state_read(s, storage, 0, at->count, words, &err), RHEO_OK, "%s", err.text);
-    for (int64_t i = 0; i < at->count; i++) out[i] = at->type == RHEO_F32 ? (double)((float *)words)[i] : words[i];
-    free(words);
+    cr_assert_eq(rheo_contents_read(s, storage, out, &err), RHEO_OK, "%s", err.text);
 }
 
 int test_storage(rheo_state *s, rheo_type type, int64_t count, const double *contents)
@@ -112,41 +74,24 @@ rheo_value test_packed_gradient(rheo_build *b, rheo_value loss)
 test_result test_op(const rheo_op *op, const rheo_op_sample *sample, rheo_device *dev, uint64_t seed, const rheo_plan_options *options)
 {
     rheo_error err = RHEO_ERROR_INIT;
-    rheo_state *s = rheo_state_create();
-    rheo_value in[8];
-    int to[RHEO_MAX_OUT];
-    test_result r = { 0 };
-    cr_assert_eq(rheo_state_bind(s, dev, &err), RHEO_OK, "%s", err.text);
-    rheo_graph *g = rheo_graph_create(s, &rheo_op_arithmetic);
-    for (int i = 0; i < sample->n_in; i++) {
-        const int64_t count = rheo_count(sample->in[i].shape);
-        double *contents = new_values(count);
-        test_fill(sample->fill[i], sample->in[i].shape, seed + (uint64_t)i, contents);
-        in[i] = rheo_window(g, test_storage(s, sample->in[i].type, count, contents), 0, sample->in[i].shape);
-        free(contents);
+    rheo_plan *plan = NULL;
+    rheo_alone a;
+    cr_assert_eq(rheo_alone_of_sample(dev, op, sample, seed, &a, &err), RHEO_OK, "%s", err.text);
+    cr_assert_eq(rheo_plan_create(a.graph, a.state, options, &plan, &err), RHEO_OK, "%s", err.text);
+    test_result r = { .n_out = a.node->n_out, .all = new_values(rheo_outputs(a.node)) };
+    cr_assert_eq(rheo_alone_run(&a, plan, r.all, &err), RHEO_OK, "%s", err.text);
+    for (int64_t k = 0, at = 0; k < r.n_out; at += r.count[k++]) {
+        r.count[k] = rheo_count(a.node->out[k].shape);
+        r.out[k] = r.all + at;
     }
-    const rheo_value y = rheo_apply(g, op, sample->n_in, in, sample->attr, sample->attr_bytes);
-    cr_assert(!rheo_is_none(y), "%s", rheo_graph_error(g)->text);
-    r.n_out = rheo_node_of(g, y)->n_out;
-    for (int k = 0; k < r.n_out; k++) {
-        const rheo_spec spec = rheo_spec_of(g, rheo_output(y, k));
-        r.count[k] = rheo_count(spec.shape);
-        to[k] = test_storage(s, spec.type, r.count[k], NULL);
-        rheo_assign(g, rheo_window(g, to[k], 0, spec.shape), rheo_output(y, k));
-    }
-    test_run_with(g, s, options);
-    for (int k = 0; k < r.n_out; k++) {
-        r.out[k] = new_values(r.count[k]);
-        test_read(s, to[k], r.out[k]);
-    }
-    rheo_graph_destroy(g);
-    rheo_state_destroy(s);
+    rheo_plan_destroy(plan);
+    rheo_alone_free(&a);
     return r;
 }
 
 void test_result_free(test_result *r)
 {
-    for (int k = 0; k < r->n_out; k++) free(r->out[k]);
+    free(r->all);
 }
 
 test_bench test_start(rheo_device *dev)

@@ -32,12 +32,12 @@ void test_run_with(rheo_graph *g, rheo_state *s, const rheo_plan_options *option
 /* The gradient of a scalar over all trained parameters, flat as their storage. */
 rheo_value test_packed_gradient(rheo_build *b, rheo_value loss);
 
-/* Runs op on a sample with contents from seed; on dev, or in double where dev is NULL. out[k] receives malloced arrays of
- * count[k] values. options may be NULL. */
+/* Runs op on a sample with contents from seed; on dev, or in double where dev is NULL; out[k] has count[k] values. options may be
+ * NULL. */
 typedef struct test_result {
     int n_out;
     int64_t count[RHEO_MAX_OUT];
-    double *out[RHEO_MAX_OUT];
+    double *out[RHEO_MAX_OUT], *all;
 } test_result;
 test_result test_op(const rheo_op *op, const rheo_op_sample *sample, rheo_device *dev, uint64_t seed, const rheo_plan_options *options);
 void test_result_free(test_result *r);

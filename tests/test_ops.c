@@ -5,23 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/contents.h"
 #include "op/table.h"
 #include "support.h"
 
 /* ---- devices and expansions against references ------------------------------------------------------------------ */
 
-/* Bound: tolerance times the largest expected value. */
 static void compare(const rheo_op *op, const char *variant, int sample, int k, int64_t count, const double *got, const double *expected, double tolerance)
 {
-    double scale = 0;
-    for (int64_t i = 0; i < count; i++) scale = fmax(scale, fabs(expected[i]));
-    const double bound = tolerance * scale;
-    for (int64_t i = 0; i < count; i++) {
-        const bool same = isfinite(got[i]) && isfinite(expected[i]) && fabs(got[i] - expected[i]) <= bound;
-        cr_expect(same, "%s %s: sample %d, output %d, element %lld of %lld: %.9g, expected %.9g, bound %.3g", op->name, variant, sample, k,
-                  (long long)i, (long long)count, got[i], expected[i], bound);
-        if (!same) return;
-    }
+    const rheo_difference d = rheo_compare(count, got, expected, tolerance);
+    cr_expect(d.part <= 1, "%s %s: sample %d, output %d, element %lld of %lld: %.9g, expected %.9g, bound %.3g", op->name, variant, sample, k,
+              (long long)d.at, (long long)count, d.got, d.expected, d.bound);
 }
 
 /* RHEO_TEST_TINY=1 is for a simulator that watches accesses (oclgrind): small samples only, and each tensor its own buffer,

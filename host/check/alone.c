@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "check/contents.h"
 #include "op/ops.h"
 
 #define ROUND_SECONDS 0.005 /* runs queued together, so that waiting for the device counts little */
@@ -38,47 +39,69 @@ void rheo_alone_free(rheo_alone *b)
     rheo_state_destroy(b->state);
 }
 
-rheo_status rheo_alone_create(rheo_device *dev, const rheo_node *n, rheo_alone *b, rheo_error *err)
+rheo_status rheo_alone_declare(rheo_device *dev, const rheo_op *op, int n_in, const rheo_spec *specs, const void *attr, size_t attr_bytes,
+                               rheo_alone *b, rheo_error *err)
 {
-    *b = (rheo_alone){ .node = n, .dev = dev, .state = rheo_state_create() };
+    *b = (rheo_alone){ .dev = dev, .state = rheo_state_create() };
     rheo_status st = b->state ? rheo_state_bind(b->state, dev, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (st) return st;
     b->graph = rheo_graph_create(b->state, &rheo_op_arithmetic);
-    rheo_value *in = calloc((size_t)n->n_in + 1, sizeof *in);
+    rheo_value *in = calloc((size_t)n_in + 1, sizeof *in);
     if (!b->graph || !in) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    for (int i = 0; i < n->n_in && !st; i++) {
-        const int64_t count = rheo_count(n->in_spec[i].shape);
-        const int storage = rheo_storage_add(b->state, "input", n->in_spec[i].type, count);
+    for (int i = 0; i < n_in && !st; i++) {
+        const int storage = rheo_storage_add(b->state, "input", specs[i].type, rheo_count(specs[i].shape));
         if (storage < 0) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
-        if (!st) st = fill(b->state, storage, n->in_spec[i].type, count, (uint32_t)i + 1, err);
-        if (!st) in[i] = rheo_window(b->graph, storage, 0, n->in_spec[i].shape);
+        if (!st) in[i] = rheo_window(b->graph, storage, 0, specs[i].shape);
     }
-    const rheo_value y = st ? RHEO_NONE : rheo_apply(b->graph, n->op, n->n_in, in, n->attr, n->attr_bytes);
-    for (int k = 0; k < n->n_out && !st; k++) {
-        b->out[k] = rheo_storage_add(b->state, "output", n->out[k].type, rheo_count(n->out[k].shape));
-        if (b->out[k] < 0)
-            st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
-        else
-            rheo_assign(b->graph, rheo_window(b->graph, b->out[k], 0, n->out[k].shape), rheo_output(y, k));
-    }
+    const rheo_value y = st ? RHEO_NONE : rheo_apply(b->graph, op, n_in, in, attr, attr_bytes);
     free(in);
+    if (!st && rheo_is_none(y)) st = rheo_fail(err, rheo_graph_error(b->graph)->status, "%s", rheo_graph_error(b->graph)->text);
+    if (st) return st;
+    b->node = rheo_node_of(b->graph, y);
+    for (int k = 0; k < b->node->n_out && !st; k++) {
+        const rheo_spec spec = b->node->out[k];
+        b->out[k] = rheo_storage_add(b->state, "output", spec.type, rheo_count(spec.shape));
+        if (b->out[k] < 0) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+        else rheo_assign(b->graph, rheo_window(b->graph, b->out[k], 0, spec.shape), rheo_output(y, k));
+    }
     return st;
 }
 
-/* What a variant leaves unwritten must show: outputs are NaN before the run. */
-rheo_status rheo_alone_run(const rheo_alone *b, rheo_plan *plan, float *results, rheo_error *err)
+rheo_status rheo_alone_create(rheo_device *dev, const rheo_node *n, rheo_alone *b, rheo_error *err)
+{
+    rheo_status st = rheo_alone_declare(dev, n->op, n->n_in, n->in_spec, n->attr, n->attr_bytes, b, err);
+    for (int i = 0; i < n->n_in && !st; i++)
+        st = fill(b->state, i, n->in_spec[i].type, rheo_count(n->in_spec[i].shape), (uint32_t)i + 1, err);
+    return st;
+}
+
+rheo_status rheo_alone_of_sample(rheo_device *dev, const rheo_op *op, const rheo_op_sample *sample, uint64_t seed, rheo_alone *b,
+                                 rheo_error *err)
+{
+    rheo_status st = rheo_alone_declare(dev, op, sample->n_in, sample->in, sample->attr, sample->attr_bytes, b, err);
+    for (int i = 0; i < sample->n_in && !st; i++) {
+        double *contents = malloc((size_t)rheo_count(sample->in[i].shape) * sizeof *contents);
+        if (!contents) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+        rheo_sample_contents(sample->fill[i], sample->in[i].shape, seed + (uint64_t)i, contents);
+        st = rheo_contents_write(b->state, i, contents, err);
+        free(contents);
+    }
+    return st;
+}
+
+/* What is left unwritten must show: on a device outputs are NaN before the run. */
+rheo_status rheo_alone_run(const rheo_alone *b, rheo_plan *plan, double *results, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
-    for (int k = 0; k < b->node->n_out && !st; k++) {
+    for (int k = 0; k < b->node->n_out && !st && b->dev; k++) {
         cl_mem buffer = NULL;
         st = rheo_state_buffer(b->state, b->out[k], &buffer, err);
         if (!st) st = rheo_fill(b->dev, buffer, 0, (size_t)rheo_count(b->node->out[k].shape) * 4, 0x7fc00000u, err);
     }
     if (!st) st = rheo_plan_run(plan, err);
     for (int k = 0; k < b->node->n_out && !st; k++) {
-        const int64_t count = rheo_count(b->node->out[k].shape);
-        st = rheo_state_read(b->state, b->out[k], 0, count, results, err);
-        results += count;
+        st = rheo_contents_read(b->state, b->out[k], results, err);
+        results += rheo_count(b->node->out[k].shape);
     }
     return st;
 }

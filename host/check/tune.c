@@ -18,7 +18,7 @@ enum { MOST_VARIANTS = 16 };
 
 typedef struct bench {
     rheo_alone alone;
-    float *expected, *found; /* all outputs, one after another */
+    double *expected, *found; /* all outputs, one after another */
 } bench;
 
 static void bench_free(bench *b)
@@ -30,19 +30,19 @@ static void bench_free(bench *b)
 
 static rheo_status bench_create(rheo_device *dev, const rheo_node *n, bench *b, rheo_error *err)
 {
-    *b = (bench){ .expected = malloc((size_t)rheo_outputs(n) * sizeof(float)), .found = malloc((size_t)rheo_outputs(n) * sizeof(float)) };
+    *b = (bench){ .expected = malloc((size_t)rheo_outputs(n) * sizeof(double)), .found = malloc((size_t)rheo_outputs(n) * sizeof(double)) };
     const rheo_status st = rheo_alone_create(dev, n, &b->alone, err);
     return st || (b->expected && b->found) ? st : rheo_fail(err, RHEO_ENOMEM, "tune: out of memory");
 }
 
 static rheo_status compare(const bench *b, rheo_error *err)
 {
-    const float *x = b->expected, *y = b->found;
+    const double *x = b->expected, *y = b->found;
     for (int k = 0; k < b->alone.node->n_out; k++) {
         const int64_t count = rheo_count(b->alone.node->out[k].shape);
         double scale = 0, worst = 0;
         for (int64_t i = 0; i < count; i++) {
-            const double off = fabs((double)y[i] - x[i]);
+            const double off = fabs(y[i] - x[i]);
             if (off > worst || isnan(off)) worst = off; /* a NaN stays, and is not within the bound */
             scale = fmax(scale, fabs(x[i]));
         }
