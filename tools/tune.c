@@ -5,22 +5,9 @@
 
 #include "tune_child.h"
 
-/* argv of a child: as this process was called, and the mark. Options are lent; NULL when out of memory. */
-static char **again(int argc, char **argv)
-{
-    static char mark[] = TUNE_CHILD;
-    char **copy = calloc((size_t)argc + 3, sizeof *copy);
-    if (!copy) return NULL;
-    copy[0] = argv[-1];
-    copy[1] = argv[0];
-    copy[2] = mark;
-    for (int k = 1; k < argc; ++k) copy[k + 2] = argv[k];
-    return copy;
-}
-
 int tool_tune(int argc, char **argv)
 {
-    const bool child = argc > 1 && !strcmp(argv[1], TUNE_CHILD);
+    const bool child = argc > 1 && !strcmp(argv[1], TOOL_CHILD);
     rheo_train_options o;
     rheo_train_defaults(&o);
     tool_model model = TOOL_MODEL_NONE;
@@ -48,7 +35,7 @@ int tool_tune(int argc, char **argv)
                    "Example: rheo tune glow --data fashion-mnist --width 512",
     };
     int code = TOOL_OK;
-    char **argv_of_child = child ? NULL : again(argc, argv);
+    char **argv_of_child = child ? NULL : tool_child_argv(argc, argv, 0);
     if (child) {
         argc--;
         argv++;

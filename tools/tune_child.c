@@ -1,13 +1,7 @@
 /* The process in which `rheo tune` measures. */
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "tune_child.h"
 
@@ -16,12 +10,9 @@ typedef struct child {
     tune_answer answer;         /* lent to rheo_tune until the next */
 } child;
 
-static bool say(const tune_message *m) { return send(TUNE_SOCKET, m, sizeof *m, MSG_NOSIGNAL) == (ssize_t)sizeof *m; }
-
 static void ask(child *c, const tune_message *m)
 {
-    /* A lost parent ends it all: its user is gone. */
-    if (!say(m) || recv(TUNE_SOCKET, &c->answer, sizeof c->answer, MSG_WAITALL) != (ssize_t)sizeof c->answer) _exit(TOOL_FAILED);
+    tool_child_ask(m, sizeof *m, &c->answer, sizeof c->answer);
     if (c->answer.stop && !*c->stop) raise(SIGTERM);    /* as if it had been sent here too */
 }
 
@@ -58,17 +49,11 @@ int tune_measure(rheo_train_options *o)
 {
     child c = { .stop = tool_stop_at_interrupt(NULL) };
     tune_message end = { .what = TUNE_ENDS };
-    int type = 0;
-    socklen_t bytes = sizeof type;
-    if (getsockopt(TUNE_SOCKET, SOL_SOCKET, SO_TYPE, &type, &bytes)) return tool_misused("tune", TUNE_CHILD " is for rheo's own use");
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);                   /* hanging in a driver, it would not see its parent go */
-#endif
-    fcntl(TUNE_SOCKET, F_SETFD, FD_CLOEXEC);            /* compilers that a driver starts do not hold it open */
+    if (!tool_child_begin()) return tool_misused("tune", TOOL_CHILD " is for rheo's own use");
     o->user = &c;
     o->stop = c.stop;
     const rheo_status st = rheo_tune(o, before, report, &end.err);
     end.err.status = st;
-    (void)say(&end);
+    (void)tool_child_say(&end, sizeof end);
     return st ? TOOL_FAILED : TOOL_OK;
 }

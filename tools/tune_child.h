@@ -1,14 +1,12 @@
-/* `rheo tune` as two processes. Drivers may crash or hang in what is measured, so a child measures, and says to its parent what it is
- * about to try and what it has found. The parent prints, and starts another child that goes on where one died. */
+/* What the two processes of `rheo tune` (child.h) say to each other. */
 #ifndef RHEO_TOOLS_TUNE_CHILD_H
 #define RHEO_TOOLS_TUNE_CHILD_H
 
-#include "tool.h"
+#include "child.h"
 
-#define TUNE_CHILD "--child"    /* first argument of a child: rheo tune --child ... */
-enum { TUNE_SOCKET = 3, TUNE_KEY = 256, TUNE_NAME = 64, TUNE_WHY = 128, TUNE_LINE = 3072 };
+enum { TUNE_KEY = 256, TUNE_NAME = 64, TUNE_WHY = TOOL_CHILD_WHY, TUNE_LINE = 3072 };
 
-/* From the child, each as a whole struct: both are one program. */
+/* From the child. */
 typedef struct tune_message {
     enum { TUNE_TRIES, TUNE_FOUND, TUNE_ENDS } what;
     int variant;                /* tries: its number, 0 the default; found: the winner's */
@@ -25,7 +23,7 @@ typedef struct tune_answer {
     char refused[TUNE_WHY];     /* why it is not to be tried; "" else */
 } tune_answer;
 
-/* The child's part, over TUNE_SOCKET: rheo_tune. user and stop of the options are set here. Returns the exit code. */
+/* The child's part, rheo_tune. user and stop of the options are set here. Returns the exit code. */
 int tune_measure(rheo_train_options *o);
 
 /* The parent's: argv starts a child, `limit` are the seconds a variant may take (--limit). Returns the exit code. */

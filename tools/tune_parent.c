@@ -1,27 +1,15 @@
 /* The process that `rheo tune` starts in: it lets children measure, and outlives what drivers do to them. */
-#include <errno.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "tune_child.h"
 
 #define DEFAULT_LIMIT 10        /* times the limit for a default variant, which there is no doing without */
 #define PATIENCE 4              /* a candidate may take so many times as long as the default, and the limit */
-#define STOP_SECONDS 3          /* to finish an operation after Ctrl-C */
 #define EXIT_SECONDS 10         /* to end after the last word */
-#define SLICE 0.5               /* of waiting; where it takes longer, this process was stopped, and its child too */
 enum { MOST_CRASHES = 3 };      /* of variants of one name: then it is not tried elsewhere either */
-
-extern char **environ;
 
 /* What the next child is told: an operation is measured (name ""), or one of its variants is not to be tried. */
 typedef struct entry {
@@ -39,25 +27,14 @@ typedef struct supervisor {
 } supervisor;
 
 typedef struct child {
-    pid_t pid;
-    int socket;
+    tool_child process;
     tune_message last;
     bool trying;                /* what follows is `tried`, in operation `key` */
     int variant;
     char key[TUNE_KEY], tried[TUNE_NAME];
     bool suspect;               /* a candidate ran: what fails later may be its doing */
-    bool late;
-    double waited, allowed;     /* seconds since its last message, and how many it may take */
     double default_seconds;     /* of the operation */
-    int status;
 } child;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool fail(supervisor *s, rheo_status status, const char *text)
 {
@@ -99,55 +76,15 @@ static void answer_try(const supervisor *s, const tune_message *m, tune_answer *
 
 /* ---- a child ------------------------------------------------------------------------------------------------------------ */
 
-static bool start(supervisor *s, child *c)
-{
-    int pair[2];
-    posix_spawn_file_actions_t actions;
-    *c = (child){ .allowed = INFINITY };
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) return fail(s, RHEO_EDEVICE, strerror(errno));
-    int refused = posix_spawn_file_actions_init(&actions);
-    if (!refused) {
-        refused = posix_spawn_file_actions_addclose(&actions, pair[0]);
-        if (!refused && pair[1] != TUNE_SOCKET) refused = posix_spawn_file_actions_adddup2(&actions, pair[1], TUNE_SOCKET);
-        if (!refused && pair[1] != TUNE_SOCKET) refused = posix_spawn_file_actions_addclose(&actions, pair[1]);
-        if (!refused) refused = posix_spawn(&c->pid, "/proc/self/exe", &actions, NULL, s->argv, environ);
-        if (refused == ENOENT) refused = posix_spawnp(&c->pid, s->argv[0], &actions, NULL, s->argv, environ);
-        posix_spawn_file_actions_destroy(&actions);
-    }
-    close(pair[1]);
-    c->socket = pair[0];
-    if (!refused) return true;
-    close(pair[0]);
-    return fail(s, RHEO_EDEVICE, strerror(refused));
-}
-
-/* False: it died, or is late. */
-static bool next(const supervisor *s, child *c)
-{
-    bool stopping = false;
-    c->waited = 0;
-    for (;;) {
-        if (*s->stop && !stopping) c->allowed = fmin(c->allowed, c->waited + STOP_SECONDS);
-        stopping = *s->stop != 0;
-        c->late = c->waited >= c->allowed;
-        if (c->late) return false;
-        const double wait = fmin(c->allowed - c->waited, SLICE), began = now();
-        struct pollfd p = { c->socket, POLLIN, 0 };
-        const int ready = poll(&p, 1, (int)(1e3 * wait) + 1);
-        c->waited += fmin(now() - began, SLICE);
-        if (ready > 0) return recv(c->socket, &c->last, sizeof c->last, MSG_WAITALL) == (ssize_t)sizeof c->last;
-    }
-}
-
 static bool take(supervisor *s, child *c)
 {
     const tune_message *m = &c->last;
     tune_answer a = { .stop = *s->stop };
-    if (c->trying && c->variant == 0) c->default_seconds = c->waited;
+    if (c->trying && c->variant == 0) c->default_seconds = c->process.waited;
     s->count = m->count;
     if (m->what == TUNE_FOUND) {
         c->trying = false;
-        c->allowed = INFINITY;
+        c->process.allowed = INFINITY;
         s->measured++;
         s->changed += m->variant != 0;
         printf("%s\n", m->line);
@@ -162,9 +99,9 @@ static bool take(supervisor *s, child *c)
             memcpy(c->key, m->key, sizeof c->key);
             memcpy(c->tried, m->name, sizeof c->tried);
         }
-        if (c->trying) c->allowed = m->variant ? s->limit + PATIENCE * c->default_seconds : DEFAULT_LIMIT * s->limit;
+        if (c->trying) c->process.allowed = m->variant ? s->limit + PATIENCE * c->default_seconds : DEFAULT_LIMIT * s->limit;
     }
-    (void)send(c->socket, &a, sizeof a, MSG_NOSIGNAL);  /* one that died meanwhile is seen by the next recv */
+    tool_child_answer(&c->process, &a, sizeof a);
     return true;
 }
 
@@ -172,38 +109,25 @@ static bool take(supervisor *s, child *c)
 static bool watch(supervisor *s, child *c)
 {
     bool ended = false, ok = true;
-    while (ok && next(s, c)) {
+    while (ok && tool_child_next(&c->process, s->stop, &c->last, sizeof c->last)) {
         ended = c->last.what == TUNE_ENDS;
         if (ended)
-            c->allowed = EXIT_SECONDS;
+            c->process.allowed = EXIT_SECONDS;
         else
             ok = take(s, c);
     }
-    kill(c->pid, SIGKILL);      /* which one that has ended does not notice */
-    while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR) {
-    }
-    close(c->socket);
+    tool_child_end(&c->process);
     return ended;
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------------------------- */
-
-static void describe(const child *c, char why[TUNE_WHY])
-{
-    if (c->late)
-        snprintf(why, TUNE_WHY, "did not finish in %.0f s", c->allowed);
-    else if (WIFSIGNALED(c->status))
-        snprintf(why, TUNE_WHY, "crashed (%s)", strsignal(WTERMSIG(c->status)));
-    else
-        snprintf(why, TUNE_WHY, "ended the process (status %d)", WEXITSTATUS(c->status));
-}
 
 /* After a death without a last word: is there a way to go on? Each crash of a candidate adds an entry, and a default is tried once more
  * only where it was not the first thing a process did, so that this comes to an end. */
 static bool go_on(supervisor *s, const child *c)
 {
     char why[TUNE_WHY], text[480];
-    describe(c, why);
+    tool_child_describe(&c->process, why);
     if (c->trying && c->variant) {
         fprintf(stderr, "%s tune: %s: %s %s; going on without it\n", tool_program, c->key, c->tried, why);
         return add(s, c->key, c->tried, why);
@@ -225,8 +149,8 @@ int tune_supervise(char **argv, double limit)
     supervisor s = { .argv = argv, .limit = limit, .stop = tool_stop_at_interrupt(NULL) };
     bool again = true;
     while (again && !s.err.status) {
-        child c;
-        if (!start(&s, &c)) break;
+        child c = { .trying = false };
+        if (!tool_child_start(&c.process, s.argv, &s.err)) break;
         const bool ended = watch(&s, &c);
         if (s.err.status) break;
         if (ended) {
