@@ -45,7 +45,7 @@ int tool_decode(int argc, char **argv)
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("decode", out, &code)) return code;
-    rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
+    rheo_status st = tool_open_checkpoint(argv[0], device, weights, &c, &err);
     if (!st) tool_watch_start(c);
     if (!st) st = decode(c, &usage, argv, (uint32_t)columns, out, &err);
     tool_watch_end();

@@ -106,7 +106,7 @@ int tool_edit(int argc, char **argv)
     if (!a.strengths)
         return tool_misused("edit", "--strength: found \"%.100s\", expected numbers with commas between, or first:last:count, %d at most", strength,
                             MOST);
-    if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("edit", &err);
+    if (tool_open_checkpoint(argv[0], device, weights, &c, &err)) return tool_failed("edit", &err);
     tool_watch_start(c);
     rheo_status st = rheo_checkpoint_class(c, a.data, a.attribute, &a.class, &err);
     if (!st) st = edit(c, &usage, argv[0], &a, &err);

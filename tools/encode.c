@@ -42,7 +42,7 @@ int tool_encode(int argc, char **argv)
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("encode", out, &code)) return code;
-    rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
+    rheo_status st = tool_open_checkpoint(argv[0], device, weights, &c, &err);
     if (!st) st = rheo_checkpoint_data(c, name, split, 0, (uint32_t)limit, &data, &err);
     if (!st) tool_watch_start(c);
     if (!st) st = encode(c, &data, (uint64_t)seed, out, &err);

@@ -88,7 +88,7 @@ int tool_eval(int argc, char **argv)
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     o.limit = (uint32_t)limit;
     o.seed = (uint64_t)seed;
-    if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("eval", &err);
+    if (tool_open_checkpoint(argv[0], device, weights, &c, &err)) return tool_failed("eval", &err);
     if (rheo_evaluate(c, &o, &e, &err)) {
         code = tool_failed("eval", &err);
     } else {

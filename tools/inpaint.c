@@ -162,7 +162,7 @@ int tool_inpaint(int argc, char **argv)
     if (!a.mask) return tool_misused("inpaint", "expected --mask FILE, or left, right, top or bottom");
     if (!a.image == (a.index < 0)) return tool_misused("inpaint", "expected either --image FILE or --index I");
     if (a.image && a.data) return tool_misused("inpaint", "--image is a file: no --data");
-    if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("inpaint", &err);
+    if (tool_open_checkpoint(argv[0], device, weights, &c, &err)) return tool_failed("inpaint", &err);
     a.run = argv[0];
     a.chain.n = (uint32_t)n;
     a.chain.seed = (uint64_t)seed;

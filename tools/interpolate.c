@@ -121,7 +121,7 @@ int tool_interpolate(int argc, char **argv)
     int code = TOOL_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (!tool_can_write("interpolate", a.out, &code)) return code;
-    if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("interpolate", &err);
+    if (tool_open_checkpoint(argv[0], device, weights, &c, &err)) return tool_failed("interpolate", &err);
     rheo_checkpoint_facts_of(c, &f);
     tool_origin origin = tool_origin_of(&usage, f.score ? of_flows : of_chains, argv[0], &f);
     a.chain.n = (uint32_t)n;

@@ -29,7 +29,7 @@ static rheo_status from_model(const char *path, const char *device, uint32_t n, 
 {
     rheo_checkpoint *c = NULL;
     rheo_checkpoint_facts f;
-    rheo_status st = rheo_checkpoint_open(path, device, "ema", &c, err);
+    rheo_status st = tool_open_checkpoint(path, device, "ema", &c, err);
     if (st) return st;
     rheo_checkpoint_facts_of(c, &f);
     const size_t count = (size_t)n * f.h * f.w * f.c;

@@ -127,7 +127,7 @@ int tool_sample(int argc, char **argv)
     if (!tool_can_write("sample", a.out, &code)) return code;
     if (!read_temperatures(list, tool_given(&usage, temperature, true) != NULL, &a, &code)) return code;
     if (a.chain.snapshots && !tool_can_write("sample", a.chain.snapshots, &code)) return code;
-    if (rheo_checkpoint_open(argv[0], device, weights, &c, &err)) return tool_failed("sample", &err);
+    if (tool_open_checkpoint(argv[0], device, weights, &c, &err)) return tool_failed("sample", &err);
     rheo_checkpoint_facts_of(c, &f);
     if (!n) n = list ? 8 : 64;
     a.chain.n = (uint32_t)n;

@@ -132,7 +132,7 @@ int tool_score(int argc, char **argv)
     if (picture && !tool_can_write("score", picture, &code)) return code;
     if (picture && !tool_ends_in(picture, ".png")) return tool_misused("score", "--picture: found \"%.200s\", expected a name in .png", picture);
     const int count = against ? 2 : 1;
-    rheo_status st = rheo_checkpoint_open(argv[0], device, weights, &c, &err);
+    rheo_status st = tool_open_checkpoint(argv[0], device, weights, &c, &err);
     if (!st) rheo_checkpoint_facts_of(c, &f);
     if (!st) tool_watch_start(c);
     if (!st) st = score(c, name ? name : f.data, split, (uint32_t)limit, (uint64_t)seed, &sets[0], &err);

@@ -254,6 +254,15 @@ void tool_progress_end(tool_progress *p)
     p->width = 0;
 }
 
+/* ---- checkpoints ---------------------------------------------------------------------------------------------------- */
+
+rheo_status tool_open_checkpoint(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err)
+{
+    const rheo_status st = rheo_checkpoint_open(path, device, weights, out, err);
+    if (!st && *rheo_checkpoint_remarks(*out)) fprintf(stderr, "%s\n", rheo_checkpoint_remarks(*out));
+    return st;
+}
+
 /* ---- small things --------------------------------------------------------------------------------------------------- */
 
 bool tool_ends_in(const char *text, const char *ending)

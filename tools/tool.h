@@ -91,6 +91,9 @@ void tool_progress_end(tool_progress *p);
 
 /* ---- what several subcommands have ------------------------------------------------------------------------- */
 
+/* rheo_checkpoint_open, whose remarks go to stderr. */
+rheo_status tool_open_checkpoint(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err);
+
 /* The models' own options: rows of the table, and those given as JSON text. NULL when out of memory; freed by rheo_free. */
 typedef struct tool_model {
     long long levels, depth, width, bits, steps;

@@ -35,6 +35,7 @@ rheo_status rheo_checkpoint_open(const char *path, const char *device, const cha
     if (!st) st = rheo_checkpoint_read(file, 1u << flat, &c->recipe, &model, &shot, err);
     if (!st) st = rheo_instance_create(model, device, &c->in, err);
     if (!st) rheo_instance_choose(&c->in, &c->recipe.variants);
+    if (!st && !(c->remarks = rheo_faults_text(&c->recipe.variants.faults))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st) st = upload(c, shot.flat[flat], shot.fixed, err);
     c->step = shot.step;
     c->path = file;
@@ -56,8 +57,11 @@ void rheo_checkpoint_close(rheo_checkpoint *c)
     rheo_instance_free(&c->in);
     rheo_recipe_free(&c->recipe);
     free(c->path);
+    free(c->remarks);
     free(c);
 }
+
+const char *rheo_checkpoint_remarks(const rheo_checkpoint *c) { return c->remarks; }
 
 void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *out)
 {

@@ -12,6 +12,7 @@ struct rheo_checkpoint {
     rheo_recipe recipe;
     rheo_instance in;
     uint64_t step;
+    char *remarks;
     rheo_evaluator evaluator;       /* made when first needed */
     rheo_drawer drawer, decoder;
     rheo_encoder encoder;

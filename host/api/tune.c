@@ -76,6 +76,7 @@ rheo_status rheo_tune(const rheo_train_options *options, const char *(*before)(v
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
             if (all[i]) plans[n++] = all[i];
         k.dev = j.in.dev;
+        rheo_faults_recall(&k.winners.faults, k.dev);
         st = rheo_tune_plans(j.in.dev, n, plans, &k.winners, &watch, err);
         if (k.lost && !st) st = rheo_fail(err, RHEO_EFILE, "the cache folder cannot be written: what was measured is lost");
         rheo_cache_save(j.in.dev);

@@ -79,15 +79,20 @@ typedef struct one_choice {
     char key[RHEO_CHOICE_KEY];
 } one_choice;
 
+static bool can_be_measured(const rheo_node *n, int v, const rheo_choices *c, const rheo_device_facts *dev)
+{
+    return rheo_variant_offered(n, v, dev) && !rheo_choices_fault(c, n, v, dev);
+}
+
 /* A variant that is refused, fails or is wrong is no candidate; a default that fails is an error, one that is refused leaves r without
  * variants. */
-static rheo_status tune_node(rheo_device *dev, const one_choice *it, const rheo_tune_watch *watch, rheo_tuned *r, const char **names,
-                             double *seconds, rheo_error *trouble, rheo_error *err)
+static rheo_status tune_node(rheo_device *dev, const one_choice *it, const rheo_choices *known, const rheo_tune_watch *watch, rheo_tuned *r,
+                             const char **names, double *seconds, rheo_error *trouble, rheo_error *err)
 {
     bench b = { 0 };
     rheo_status st = RHEO_OK;
     for (int v = 0; it->node->op->variants[v] && r->variants < MOST_VARIANTS && !st; v++) {
-        if (!rheo_variant_offered(it->node, v, rheo_device_facts_of(dev))) continue;
+        if (!can_be_measured(it->node, v, known, rheo_device_facts_of(dev))) continue;
         rheo_error failed = RHEO_ERROR_INIT;
         const int k = r->variants;
         names[k] = it->node->op->variants[v];
@@ -107,21 +112,24 @@ static rheo_status tune_node(rheo_device *dev, const one_choice *it, const rheo_
     return st;
 }
 
-static bool has_choice(const rheo_node *n, const rheo_device_facts *dev)
+/* Others are compared with the default: without it none is measured. */
+static bool has_choice(const rheo_node *n, const rheo_choices *known, const rheo_device_facts *dev)
 {
-    for (int v = 1; n->op->variants && n->op->variants[v]; v++)
-        if (rheo_variant_offered(n, v, dev)) return true;
+    if (!n->op->variants || !can_be_measured(n, 0, known, dev)) return false;
+    for (int v = 1; n->op->variants[v]; v++)
+        if (can_be_measured(n, v, known, dev)) return true;
     return false;
 }
 
 /* The nodes with a choice, each key once. */
-static rheo_status collect(rheo_device *dev, int n, const rheo_plan *const *plans, one_choice **out, int *count, rheo_error *err)
+static rheo_status collect(rheo_device *dev, int n, const rheo_plan *const *plans, const rheo_choices *known, one_choice **out, int *count,
+                           rheo_error *err)
 {
     int capacity = 0;
     for (int p = 0; p < n; p++) {
         const rheo_node *node;
         for (int k = 0; (node = rheo_plan_node(plans[p], k)) != NULL; k++) {
-            if (!has_choice(node, rheo_device_facts_of(dev))) continue;
+            if (!has_choice(node, known, rheo_device_facts_of(dev))) continue;
             if (!rheo_grow((void **)out, &capacity, *count + 1, sizeof **out)) return rheo_fail(err, RHEO_ENOMEM, "tune: out of memory");
             one_choice *it = &(*out)[*count];
             int seen = 0;
@@ -139,14 +147,14 @@ rheo_status rheo_tune_plans(rheo_device *dev, int n, const rheo_plan *const *pla
 {
     one_choice *list = NULL;
     int count = 0;
-    rheo_status st = collect(dev, n, plans, &list, &count, err);
+    rheo_status st = collect(dev, n, plans, winners, &list, &count, err);
     for (int i = 0; i < count && !st; i++) {
         const char *names[MOST_VARIANTS];
         double seconds[MOST_VARIANTS];
         rheo_error trouble = RHEO_ERROR_INIT;
         rheo_tuned r = { .key = list[i].key, .index = i, .count = count, .names = names, .seconds = seconds, .trouble = trouble.text };
         if (watch->stop && *watch->stop) st = rheo_fail(err, RHEO_ESTOPPED, "stopped after %d of %d operations", i, count);
-        if (!st) st = tune_node(dev, &list[i], watch, &r, names, seconds, &trouble, err);
+        if (!st) st = tune_node(dev, &list[i], winners, watch, &r, names, seconds, &trouble, err);
         if (st || !r.variants) continue;
         if (!rheo_choices_set(winners, r.key, names[r.winner], false)) st = rheo_fail(err, RHEO_ENOMEM, "tune: out of memory");
         if (!st && watch->report) watch->report(watch->user, &r);

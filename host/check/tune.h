@@ -13,7 +13,7 @@ typedef struct rheo_tune_watch {
 } rheo_tune_watch;
 
 /* Measures what the plans' nodes have a choice of, once each, and adds the winners. Each variant's result is compared with the
- * default's first. */
+ * default's first. What is faulty (winners->faults) is not measured. */
 rheo_status rheo_tune_plans(rheo_device *dev, int n, const rheo_plan *const *plans, rheo_choices *winners, const rheo_tune_watch *watch,
                             rheo_error *err);
 

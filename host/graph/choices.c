@@ -16,6 +16,7 @@ void rheo_choices_free(rheo_choices *c)
         free(c->list[k].variant);
     }
     free(c->list);
+    rheo_faults_free(&c->faults);
     *c = (rheo_choices){ 0 };
 }
 
@@ -87,28 +88,53 @@ bool rheo_variant_offered(const rheo_node *n, int variant, const rheo_device_fac
     return variant == 0 || !n->op->offers || n->op->offers(n, variant, dev);
 }
 
-bool rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev)
+const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, int v, const rheo_device_facts *dev)
+{
+    char where[RHEO_FAULT_WHERE];
+    if (!c->faults.count) return NULL;
+    rheo_fault_where(n, dev, where);
+    return rheo_faults_find(&c->faults, where, n->op->variants ? n->op->variants[v] : "");
+}
+
+static rheo_status fail_faulty(const rheo_choices *c, const rheo_fault *fault, rheo_error *err)
+{
+    char text[RHEO_FAULT_TEXT];
+    rheo_fault_text(&c->faults, fault, text);
+    return rheo_fail(err, RHEO_EDEVICE, "%s, and there is no other way to compute it", text);
+}
+
+rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev, rheo_error *err)
 {
     char key[RHEO_CHOICE_KEY];
-    int offered = 0, chosen = -1;
-    if (!n->op->variants) return true;
+    int offered = 0, chosen = -1, first = -1;
+    const rheo_fault *fault = NULL;
+    if (!n->op->launch) return RHEO_OK;
+    if (!n->op->variants) return (fault = rheo_choices_fault(c, n, 0, dev)) ? fail_faulty(c, fault, err) : RHEO_OK;
     rheo_choice_key(n, key);
     const rheo_choice *own = find(c, key), *wanted = own ? own : find(c, n->op->name);
+    bool known = false;
     for (int v = 0; n->op->variants[v]; v++) {
         if (!rheo_variant_offered(n, v, dev)) continue;
         offered++;
-        if (wanted && !strcmp(wanted->variant, n->op->variants[v])) chosen = v;
+        const bool named = wanted && !strcmp(wanted->variant, n->op->variants[v]);
+        const rheo_fault *its = rheo_choices_fault(c, n, v, dev);
+        known = known || named;
+        if (its) fault = its;
+        if (!its && first < 0) first = v;
+        if (!its && named) chosen = v;
     }
-    if (own && chosen < 0) c->unknown++;
-    n->variant = chosen > 0 ? chosen : 0;
-    return (offered < 2 && !own) || rheo_choices_set(c, key, n->op->variants[n->variant], true);
+    if (first < 0) return fail_faulty(c, fault, err);
+    if (own && !known) c->unknown++;
+    n->variant = chosen > 0 ? chosen : first;
+    if ((offered < 2 && !own) || rheo_choices_set(c, key, n->op->variants[n->variant], true)) return RHEO_OK;
+    return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
 }
 
 /* ---- the cache folder: lines of a variant, a tab and a key ------------------------------------------------------- */
 
 static const char what[] = "variants";
 
-void rheo_choices_recall(rheo_choices *c, const rheo_device *dev)
+static void recall_winners(rheo_choices *c, const rheo_device *dev)
 {
     char *text = rheo_device_recall(dev, what);
     for (char *line = text, *next; line && *line && c->count < RHEO_CHOICES_MOST / 2; line = next) {
@@ -122,13 +148,19 @@ void rheo_choices_recall(rheo_choices *c, const rheo_device *dev)
     free(text);
 }
 
+void rheo_choices_recall(rheo_choices *c, const rheo_device *dev)
+{
+    recall_winners(c, dev);
+    if (!c->faults.count) rheo_faults_recall(&c->faults, dev);
+}
+
 bool rheo_choices_remember(const rheo_choices *c, const rheo_device *dev)
 {
     rheo_choices all = { 0 };
     bool ok = true;
     size_t bytes = 1, used = 0;
     for (int k = 0; k < c->count && ok; k++) ok = rheo_choices_set(&all, c->list[k].key, c->list[k].variant, false);
-    rheo_choices_recall(&all, dev);
+    recall_winners(&all, dev);
     for (int k = 0; k < all.count; k++) bytes += strlen(all.list[k].variant) + strlen(all.list[k].key) + 2;
     char *text = ok ? calloc(bytes, 1) : NULL;
     for (int k = 0; text && k < all.count; k++)

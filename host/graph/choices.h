@@ -1,10 +1,10 @@
 /* Which variant (op.h) computes what: a table from (op, shapes, attributes) to the variant's name. Winners of measurements
  * (check/tune.h) are kept for each device and driver in the cache folder, those a run uses in its checkpoints. What the table
- * does not say is the default. */
+ * does not say is the default. What is known to be faulty (faults.h) is not chosen whatever it says. */
 #ifndef RHEO_GRAPH_CHOICES_H
 #define RHEO_GRAPH_CHOICES_H
 
-#include "graph/op.h"
+#include "graph/faults.h"
 
 enum { RHEO_CHOICE_KEY = 200, RHEO_VARIANT_NAME = 32, RHEO_CHOICES_MOST = 4096 };
 
@@ -18,6 +18,7 @@ typedef struct rheo_choices {
     rheo_choice *list;
     int count, capacity;
     int unknown; /* entries whose variant this build does not have: replaced by the default */
+    rheo_faults faults;
 } rheo_choices;
 
 void rheo_choices_free(rheo_choices *c);
@@ -29,11 +30,15 @@ bool rheo_choices_set(rheo_choices *c, const char *key, const char *variant, boo
 void rheo_choice_key(const rheo_node *n, char key[RHEO_CHOICE_KEY]);
 bool rheo_variant_offered(const rheo_node *n, int variant, const rheo_device_facts *dev);
 
-/* Sets n->variant by the node's own entry, else by one of the op's name alone, else 0, and puts on record what was chosen where there
- * was a choice. An entry that names no variant of the node is replaced by the default. False when out of memory. */
-bool rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev);
+/* What is known against this variant of the node, NULL: nothing. */
+const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, int variant, const rheo_device_facts *dev);
 
-/* The device's measured winners, from the cache folder; entries that are there already stay, and half the room is left. */
+/* Sets n->variant by the node's own entry, else by one of the op's name alone, else 0, or, where that is faulty, to the first that is not;
+ * and puts on record what was chosen where there was a choice. An entry that names no variant of the node is replaced. Errors:
+ * RHEO_ENOMEM; RHEO_EDEVICE where all variants are faulty. */
+rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev, rheo_error *err);
+
+/* The device's measured winners and known faults, from the cache folder; winners that are there already stay, and half the room is left. */
 void rheo_choices_recall(rheo_choices *c, const rheo_device *dev);
 /* Adds to, and replaces of, the device's winners. False: could not be saved. */
 bool rheo_choices_remember(const rheo_choices *c, const rheo_device *dev);

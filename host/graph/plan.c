@@ -14,6 +14,17 @@ struct rheo_plan {
     rheo_device_program *program;       /* NULL: the host executor runs the graph itself */
 };
 
+/* Nodes that rewriting left without readers have no say in it. */
+static rheo_status pick_variants(rheo_graph *g, rheo_choices *choices, const rheo_device_facts *dev, rheo_error *err)
+{
+    bool *live = rheo_live_nodes(g);
+    rheo_status st = live ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
+    for (int k = 0; !st && k < g->n_nodes; k++)
+        if (live[k]) st = rheo_choices_pick(choices, g->nodes[k], dev, err);
+    free(live);
+    return st;
+}
+
 static rheo_status prepare(rheo_graph *g, const rheo_plan_options *options, const rheo_device_facts *dev, rheo_graph **graph,
                            rheo_layout *layout, rheo_error *err)
 {
@@ -22,9 +33,8 @@ static rheo_status prepare(rheo_graph *g, const rheo_plan_options *options, cons
     if (g->error.status) return rheo_fail(err, g->error.status, "%s", g->error.text);
     *graph = rheo_graph_rewritten(g, options->rules, err);
     if (!*graph) return err ? err->status : RHEO_EINVAL;
-    for (int k = 0; dev && options->choices && k < (*graph)->n_nodes; k++)
-        if (!rheo_choices_pick(options->choices, (*graph)->nodes[k], dev)) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
-    return rheo_layout_make(*graph, dev, options->separate_buffers, layout, err);
+    const rheo_status st = dev && options->choices ? pick_variants(*graph, options->choices, dev, err) : RHEO_OK;
+    return st ? st : rheo_layout_make(*graph, dev, options->separate_buffers, layout, err);
 }
 
 static rheo_plan_stats stats_of(const rheo_layout *l)

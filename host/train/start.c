@@ -80,6 +80,11 @@ static rheo_status announce(rheo_trainer *t, rheo_error *err)
     rheo_trainer_say(t, "%s, %lld parameters, on %s; activations %s (%.0f MiB)", t->recipe.model,
                      (long long)rheo_params_numbers(t->in.model->params), device, t->step.inverts ? "rebuilt by inversion" : "stored",
                      (double)stats.arena_bytes / 1048576);
+    for (int k = 0; k < t->recipe.variants.faults.count; k++) {
+        char text[RHEO_FAULT_TEXT];
+        rheo_fault_text(&t->recipe.variants.faults, &t->recipe.variants.faults.list[k], text);
+        rheo_trainer_say(t, "%s", text);
+    }
     if (t->recipe.variants.unknown)
         rheo_trainer_say(t, "variants of %d operations are not in this build: it takes the defaults, and other roundings",
                          t->recipe.variants.unknown);

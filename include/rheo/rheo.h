@@ -190,6 +190,8 @@ typedef struct rheo_checkpoint rheo_checkpoint;
  * The caller closes *out. Every call on it comes from one thread at a time and blocks until done. */
 rheo_status rheo_checkpoint_open(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err);
 void rheo_checkpoint_close(rheo_checkpoint *c);         /* accepts NULL */
+/* Lines about operations that are switched off on its device (rheo_doctor); "" where there are none. Lent until it is closed. */
+const char *rheo_checkpoint_remarks(const rheo_checkpoint *c);
 
 /* Sizes of what it models: images [h, w, c] of bytes, or vectors of c floats (h = w = 1). Lent until it is closed. */
 typedef struct rheo_checkpoint_facts {
