@@ -19,6 +19,7 @@ static const tool_command commands[] = {
     { "interpolate", "turn one image into another", tool_interpolate },
     { "plan", "say what memory and time training would take", tool_plan },
     { "tune", "measure which variants are fastest for a model on a device", tool_tune },
+    { "doctor", "find out whether rheo is right on a device", tool_doctor },
     { "quality", "measure how near samples are to data", tool_quality },
     { "toy", "repeat the published experiments in two dimensions", tool_toy },
     { "data", "say what a data set was understood as", tool_data },

@@ -186,6 +186,7 @@ const char *tool_bytes(uint64_t bytes, char text[16]);
 int tool_data(int argc, char **argv);
 int tool_decode(int argc, char **argv);
 int tool_devices(int argc, char **argv);
+int tool_doctor(int argc, char **argv);
 int tool_edit(int argc, char **argv);
 int tool_encode(int argc, char **argv);
 int tool_eval(int argc, char **argv);

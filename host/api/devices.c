@@ -1,9 +1,9 @@
+#include "api/devices.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "runtime/runtime.h"
-
-static void fill(rheo_device_info *to, const rheo_device_facts *f)
+void rheo_device_describe(const rheo_device_facts *f, rheo_device_info *to)
 {
     static const char *const kinds[] = { "cpu", "gpu", "accelerator" };
     snprintf(to->name, sizeof to->name, "%s", f->name);
@@ -11,6 +11,7 @@ static void fill(rheo_device_info *to, const rheo_device_facts *f)
     snprintf(to->platform, sizeof to->platform, "%s", f->platform);
     snprintf(to->driver, sizeof to->driver, "%s", f->driver);
     snprintf(to->version, sizeof to->version, "%s", f->version);
+    to->chosen = 0;
     to->kind = kinds[f->kind];
     to->software = f->software;
     to->compute_units = f->compute_units;
@@ -36,7 +37,7 @@ rheo_status rheo_devices(rheo_device_info **out, size_t *count, rheo_error *err)
         goto done;
     }
     for (size_t k = 0; k < n; ++k) {
-        fill(&list[k], &facts[k]);
+        rheo_device_describe(&facts[k], &list[k]);
         list[k].chosen = k == chosen;
     }
     *out = list;

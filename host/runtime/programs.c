@@ -176,3 +176,23 @@ rheo_status rheo_program_get(rheo_device *dev, const char *name, rheo_program **
     else *out = p;
     return st;
 }
+
+const char *rheo_program_name(int k)
+{
+    return k >= 0 && k < RHEO_MAX_PROGRAMS ? table[k].name : NULL;
+}
+
+rheo_status rheo_program_kernels(rheo_device *dev, const char *program, unsigned *count, rheo_error *err)
+{
+    enum { MOST = 512 };
+    cl_kernel kernels[MOST];
+    cl_uint n = 0;
+    rheo_program *p = NULL;
+    const rheo_status st = rheo_program_get(dev, program, &p, err);
+    if (st) return st;
+    const cl_int code = clCreateKernelsInProgram(p->handle, MOST, kernels, &n);
+    if (code != CL_SUCCESS) return rheo_cl_fail(err, code, "program %s: clCreateKernelsInProgram", program);
+    for (cl_uint k = 0; k < n && k < MOST; ++k) clReleaseKernel(kernels[k]);
+    *count = n;
+    return RHEO_OK;
+}

@@ -104,6 +104,8 @@ enum { RHEO_OPTIONS_TEXT = 192 };
 const char *rheo_program_name(int k);
 rheo_status rheo_program_source(const char *name, char **out, rheo_error *err);
 void rheo_program_options(const rheo_device_facts *f, char out[RHEO_OPTIONS_TEXT]);
+/* Whether a program builds, with each of its kernels. */
+rheo_status rheo_program_kernels(rheo_device *dev, const char *program, unsigned *count, rheo_error *err);
 
 /* Saves the binaries of programs built since the last call. To be called once the kernels have run:
  * PoCL specialises at first enqueue and a binary saved earlier lacks that work. On PoCL, where it takes

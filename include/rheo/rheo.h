@@ -181,6 +181,65 @@ typedef struct rheo_tuned {
 rheo_status rheo_tune(const rheo_train_options *options, const char *(*before)(void *user, const rheo_tuned *so_far),
                       void (*report)(void *user, const rheo_tuned *tuned), rheo_error *err);
 
+/* ---- is rheo right on a device? ------------------------------------------------------------------------
+ *
+ * Drivers have errors, in their compilers above all. The doctor compares what a device computes with references in double: each program is
+ * built, each operation run over its samples in each of its variants (twice and more often: the bits must be the same), gradients, random
+ * numbers, buffers and the training of two tiny models. */
+
+#define RHEO_VERDICTS(X)                                                                                                     \
+    X(FINE, "ok")                                                                                                            \
+    X(SLOW, "slow")             /* right, but far behind what the device does elsewhere: rheo_findings_compare */            \
+    X(WRONG, "wrong")           /* outside its bound, or not the same bits each time */                                      \
+    X(CRASHED, "crashed")       /* took the process along */                                                                 \
+    X(HUNG, "hung")             /* did not end in time */                                                                    \
+    X(UNSUPPORTED, "unsupported")       /* refused by the device: rheo_finding.text says why */
+typedef enum rheo_verdict {
+#define RHEO_VERDICT_ENUM(name, text) RHEO_VERDICT_##name,
+    RHEO_VERDICTS(RHEO_VERDICT_ENUM)
+#undef RHEO_VERDICT_ENUM
+} rheo_verdict;
+const char *rheo_verdict_text(rheo_verdict v);
+
+/* One check, and what came of it. */
+typedef struct rheo_finding {
+    char check[96];             /* "program flow", "op conv2d (own or direct)", "gradient conv2d", "training glow", ... */
+    char variant[32];           /* of an operation; "" where there is only one way */
+    int index, count;           /* this is number index, from 0, of count */
+    rheo_verdict verdict;
+    double error;               /* the largest, as a part of its bound; NAN: nothing was compared */
+    double seconds;             /* one evaluation of the operation's largest sample; NAN: not measured */
+    double flops, bytes;        /* of that: operations, and bytes moved at least */
+    int launches;
+    char text[320];             /* what was found, one line; "" where there is nothing to say */
+} rheo_finding;
+
+typedef struct rheo_doctor_options {
+    const char *device;         /* as rheo_devices says; NULL: the fastest */
+    const char *op;             /* only the checks of this operation; NULL: all */
+    int quick;                  /* small samples only: finds faults, but acquits nothing of known ones */
+    /* Before the first check. Lent. */
+    void (*start)(void *user, const rheo_device_info *device);
+    /* Before each, `next` being its name and number. NULL (or returning NULL): it is made. What is returned instead is taken as its finding,
+     * and is not reported: how a process goes on where one before it crashed. */
+    const rheo_finding *(*before)(void *user, const rheo_finding *next);
+    void (*report)(void *user, const rheo_finding *found);      /* NULL: silence */
+    void *user;
+    const volatile int *stop;   /* not 0: RHEO_ESTOPPED after the present check; NULL: never */
+} rheo_doctor_options;
+
+/* Makes the checks; what they find is no error. A variant that is neither right nor supported is switched off on this device and driver:
+ * kept in the cache folder, from then on plans take another variant, and where none is left fail with RHEO_EDEVICE. One that is
+ * found right again is switched on again. Drivers may crash or hang in a check, see rheo_tune. Blocks for seconds to minutes. Errors:
+ * RHEO_EINVAL for an unknown device or operation; RHEO_EDEVICE; RHEO_ENOMEM; RHEO_ESTOPPED; RHEO_EFILE where the cache folder cannot
+ * be written and something was to be switched off. */
+rheo_status rheo_doctor(const rheo_doctor_options *options, rheo_error *err);
+
+/* Marks as slow, among all findings of one device, what is fine but takes 30 times as long as the rest would suggest: the time of its
+ * launches, bytes or operations (the longest of the three) at the best rates seen among them, divided by its time, is below a thirtieth
+ * of the median. And a default variant where another of the same check takes less than half of its time. */
+void rheo_findings_compare(rheo_finding *list, int count);
+
 /* ---- a trained model ------------------------------------------------------------------------------- */
 
 typedef struct rheo_checkpoint rheo_checkpoint;
