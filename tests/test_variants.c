@@ -163,6 +163,61 @@ Test(variants, are_kept_for_the_device)
     scratch_remove(&s);
 }
 
+/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+
+static void fault(rheo_device *dev, const char *where, const char *variant, const char *verdict)
+{
+    rheo_faults f = { 0 };
+    rheo_faults_recall(&f, dev);
+    cr_assert(rheo_faults_set(&f, where, variant, verdict) && rheo_faults_remember(&f, dev));
+    rheo_faults_free(&f);
+}
+
+static int recalled(rheo_device *dev, const char *wanted)
+{
+    rheo_choices c = { 0 };
+    if (wanted) cr_assert(rheo_choices_set(&c, key, wanted, false));
+    rheo_choices_recall(&c, dev);
+    const int variant = chosen(dev, small, &c);
+    cr_expect_eq(c.unknown, 0);
+    rheo_choices_free(&c);
+    return variant;
+}
+
+Test(variants, that_are_faulty_are_not_chosen)
+{
+    static const char where[] = "copied (slow or fast or wrong or half or failing)";
+    scratch s = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    setenv("RHEO_CACHE_DIR", s.folder, 1);
+    rheo_device *dev = test_device();
+    fault(dev, where, "slow", "wrong");
+    cr_expect_eq(recalled(dev, NULL), FAST);
+    cr_expect_eq(recalled(dev, "slow"), FAST, "whatever a run has on record");
+    cr_expect_eq(recalled(dev, "half"), HALF);
+    cr_expect_eq(chosen(dev, single, NULL), SLOW);
+    fault(dev, where, "fast", "crashed");
+    cr_expect_eq(recalled(dev, "fast"), WRONG);
+    fault(dev, where, "slow", NULL);
+    cr_expect_eq(recalled(dev, NULL), SLOW);
+
+    for (int v = 0; v < ABSENT; v++) fault(dev, where, names[v], "hung");
+    rheo_choices c = { 0 };
+    rheo_choices_recall(&c, dev);
+    cr_expect_eq(c.faults.count, ABSENT);
+    test_bench b = test_start(dev);
+    rheo_plan *plan = NULL;
+    const int32_t attr[2] = { 3, -4 };
+    const rheo_value x = rheo_window(b.g, test_storage(b.s, RHEO_F32, rheo_count(small), NULL), 0, small);
+    rheo_assign(b.g, x, rheo_apply(b.g, &copied, 1, &x, attr, sizeof attr));
+    ASSERT_FAILS(rheo_plan_create(b.g, b.s, &(rheo_plan_options){ .choices = &c }, &plan, &err), RHEO_EDEVICE,
+                 "hung), and there is no other way to compute it");
+    test_finish(&b);
+    rheo_choices_free(&c);
+    rheo_device_close(dev);
+    scratch_remove(&s);
+}
+
 /* ---- measuring --------------------------------------------------------------------------------------------------------- */
 
 static void check_report(void *user, const rheo_tuned *t)

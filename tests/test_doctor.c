@@ -1,0 +1,146 @@
+/* rheo doctor finds what is broken: the command over a kernel with a wrong number, and over a driver in which CLBlast's products crash and
+ * hang. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "runs.h"
+
+#ifndef FAULTY_DRIVER
+#define FAULTY_DRIVER ""
+#endif
+
+typedef struct result {
+    int code;                   /* as the shell has it */
+    char out[16384], err[4096];
+} result;
+
+static void read_text(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "r");
+    cr_assert(f, "%s", path);
+    text[fread(text, 1, size - 1, f)] = '\0';
+    fclose(f);
+}
+
+static result run(const scratch *s, const char *environment, const char *arguments)
+{
+    char command[1024], out[100], err[100], device[160] = "";
+    const char *name = getenv("RHEO_TEST_DEVICE");
+    result r = { 0 };
+    snprintf(out, sizeof out, "%s/out", s->folder);
+    snprintf(err, sizeof err, "%s/err", s->folder);
+    if (name) snprintf(device, sizeof device, "--device '%s'", name);
+    snprintf(command, sizeof command, "RHEO_CACHE_DIR='%s/cache' %s '%s' %s %s >'%s' 2>'%s'", s->folder, environment, RHEO_COMMAND, arguments,
+             device, out, err);
+    const int status = system(command);
+    r.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    read_text(out, r.out, sizeof r.out);
+    read_text(err, r.err, sizeof r.err);
+    return r;
+}
+
+#define EXPECT_IN(text, words) cr_expect(strstr(text, words), "found '%s', expected '%s' in it", text, words)
+
+/* A line that begins with the verdict and has check and variant in it. */
+static bool has_row(const char *out, const char *verdict, const char *check)
+{
+    for (const char *line = out; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char one[600];
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(line, "\n"), line);
+        if (!strncmp(one, verdict, strlen(verdict)) && strstr(one, check)) return true;
+    }
+    return false;
+}
+
+#define EXPECT_ROW(r, verdict, check) cr_expect(has_row((r).out, verdict, check), "found '%s%s', expected %s: %s", (r).out, (r).err, verdict, check)
+
+static bool no_device(void)
+{
+    const char *device = getenv("RHEO_TEST_DEVICE");
+    return device && !strcmp(device, "host");
+}
+
+/* A copy of the kernel's file in which one number is another. */
+static void break_kernel(scratch *s, const char *file, const char *number, const char *other)
+{
+    static char text[1 << 16];
+    char path[300];
+    snprintf(path, sizeof path, "cl/%s", file);
+    read_text(path, text, sizeof text);
+    char *at = strstr(text, number);
+    cr_assert(at && strlen(number) == strlen(other));
+    memcpy(at, other, strlen(other));
+    scratch_put(s, file, text, strlen(text));
+}
+
+static result train(const scratch *s)
+{
+    char arguments[300];
+    snprintf(arguments, sizeof arguments, "train glow --data toy:moons --out '%s/run' --depth 1 --width 8 --batch 4 --iters 1", s->folder);
+    return run(s, "", arguments);
+}
+
+/* The only way to compute it: nothing is computed, until it is switched on again. */
+Test(doctor, finds_a_broken_kernel, .timeout = 120)
+{
+    if (no_device()) cr_skip_test("needs a device");
+    scratch s = scratch_make();
+    char environment[100];
+    break_kernel(&s, "reduce.cl", "-INFINITY : 0.0f", "-INFINITY : 0.5f");
+    snprintf(environment, sizeof environment, "RHEO_CL_DIR='%s'", s.folder);
+    result r = run(&s, environment, "doctor --op sum");
+    cr_expect_eq(r.code, 1);
+    EXPECT_ROW(r, "wrong", "op sum");
+    EXPECT_IN(r.out, "--op sum; switched off on this device");
+    EXPECT_IN(r.out, "kernels from RHEO_CL_DIR=");
+
+    r = train(&s);
+    cr_expect_eq(r.code, 1);
+    EXPECT_IN(r.err, "op sum: it is switched off on ");
+    EXPECT_IN(r.err, "wrong), and there is no other way to compute it");
+
+    r = run(&s, "", "doctor --op sum");
+    cr_expect_eq(r.code, 0, "%s%s", r.out, r.err);
+    EXPECT_ROW(r, "ok", "op sum");
+    clean(&s);
+}
+
+/* One way of two: the other is used, and said so. Winograd's algorithm is for CPUs. */
+Test(doctor, switches_to_the_next_variant, .timeout = 120)
+{
+    const char *kind = getenv("RHEO_KIND");
+    if (no_device() || (kind && !strcmp(kind, "gpu"))) cr_skip_test("needs a CPU device");
+    scratch s = scratch_make();
+    char environment[100];
+    break_kernel(&s, "conv2d_winograd.cl", "0.5f", "0.6f");
+    snprintf(environment, sizeof environment, "RHEO_CL_DIR='%s'", s.folder);
+    result r = run(&s, environment, "doctor --op conv2d");
+    cr_expect_eq(r.code, 1);
+    EXPECT_ROW(r, "wrong", "op conv2d (own or direct)          own");
+    EXPECT_ROW(r, "ok", "op conv2d (own or direct)          direct");
+    EXPECT_ROW(r, "ok", "op conv2d                          own");
+    r = train(&s);
+    cr_expect_eq(r.code, 0, "%s", r.err);
+    EXPECT_IN(r.err, "op conv2d (own or direct): variant own is switched off on ");
+    clean(&s);
+}
+
+Test(doctor, outlives_crashes_and_hanging, .timeout = 120)
+{
+    static const char *const faults[][2] = { { "crash", "crashed" }, { "hang", "hung" } };
+    if (no_device() || !*FAULTY_DRIVER) cr_skip_test("needs CLBlast and a device");
+    scratch s = scratch_make();
+    for (int k = 0; k < 2; k++) {
+        char environment[400];
+        snprintf(environment, sizeof environment, "RHEO_TEST_FAULT=%s LD_PRELOAD='%s'", faults[k][0], FAULTY_DRIVER);
+        const result r = run(&s, environment, k ? "doctor --op matmul --quick --limit 6" : "doctor --op matmul --quick");
+        cr_expect_eq(r.code, 1);
+        EXPECT_ROW(r, faults[k][1], "op matmul (own or clblast)         clblast");
+        EXPECT_ROW(r, "ok", "op matmul (own or clblast)         own");
+        EXPECT_ROW(r, "ok", "gradient matmul");
+    }
+    clean(&s);
+}
