@@ -14,9 +14,10 @@ static int check_device(char **argv, double limit, cJSON *list)
     doctor_supervise(argv, limit, &r);
     for (int k = 0; k < r.count; k++)
         if (doctor_is_bad(&r.list[k])) code = TOOL_FAILED;
-    if (r.started && !list) {
+    const bool any = r.count || !r.err.status;
+    if (any && !list) {
         doctor_print(&r);
-    } else if (r.started) {
+    } else if (any) {
         cJSON *o = doctor_json(&r);
         if (!o || !cJSON_AddItemToArray(list, o)) r.err.status = RHEO_ENOMEM;
     }

@@ -9,7 +9,7 @@
 
 #include "doctor.h"
 
-#define EXIT_SECONDS 60         /* to end after the last check: binaries are saved */
+#define EXIT_SECONDS 60         /* between checks, and to end after the last: binaries are saved */
 #define START_SECONDS 60        /* to find and open the device */
 enum { MOST_STARTS = 3 };       /* without anything found */
 
@@ -101,8 +101,8 @@ static bool take(supervisor *s, child *c)
             if (s->progress.terminal)
                 tool_progress_line(&s->progress, "%d of %d: %s %s", m->finding.index + 1, m->finding.count, m->finding.check, m->finding.variant);
         }
-        c->process.allowed = s->limit;
     }
+    c->process.allowed = c->trying.check[0] ? s->limit : fmax(s->limit, EXIT_SECONDS);
     tool_child_answer(&c->process, &a, sizeof a);
     return go_on;
 }
