@@ -86,14 +86,15 @@ static rheo_cost cost_of(const rheo_node *n)
 
 static rheo_status time_trial(const trial *t, double *seconds, rheo_error *err)
 {
-    double last = INFINITY;
+    rheo_timing last;
     rheo_status st = RHEO_OK;
     bool agree = false;
     *seconds = INFINITY;
     for (int k = 0; k < MOST_TIMES && !agree && !st; k++) {
         st = rheo_alone_time(&t->device, t->on_device, TIME_SECONDS, &last, err);
-        agree = last < AGREE * *seconds && *seconds < AGREE * last;
-        *seconds = fmin(*seconds, last);
+        if (st) break;
+        agree = last.best < AGREE * *seconds && *seconds < AGREE * last.best;
+        *seconds = fmin(*seconds, last.best);
     }
     return st;
 }

@@ -177,11 +177,6 @@ rheo_status rheo_program_get(rheo_device *dev, const char *name, rheo_program **
     return st;
 }
 
-const char *rheo_program_name(int k)
-{
-    return k >= 0 && k < RHEO_MAX_PROGRAMS ? table[k].name : NULL;
-}
-
 rheo_status rheo_program_kernels(rheo_device *dev, const char *program, unsigned *count, rheo_error *err)
 {
     enum { MOST = 512 };
