@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "train/bands.h"
 #include "train/checkpoint.h"
+#include "train/classes.h"
 #include "train/feed.h"
 #include "train/run.h"
 #include "train/trainer.h"
@@ -68,7 +69,7 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
     const rheo_data_shape s = c->recipe.shape;
     *out = (rheo_checkpoint_facts){
         .model = c->recipe.model, .data = c->recipe.data, .h = (uint32_t)s.h, .w = (uint32_t)s.w, .c = (uint32_t)s.c, .vectors = !s.bytes,
-        .score = rheo_is_score(c),
+        .score = rheo_is_score(c), .classes = (uint32_t)c->in.model->classes,
         .parameters = (uint64_t)rheo_params_numbers(c->in.model->params), .step = c->step,
     };
 }
@@ -78,23 +79,30 @@ void rheo_checkpoint_watch(rheo_checkpoint *c, rheo_batch_progress *progress, vo
     c->watch = (rheo_watch){ .progress = progress, .user = user };
 }
 
-static rheo_status need_evaluator(rheo_checkpoint *c, rheo_error *err)
+rheo_status rheo_need_evaluator(rheo_checkpoint *c, rheo_error *err)
 {
     return c->evaluator.loss ? RHEO_OK : rheo_evaluator_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, true, &c->evaluator, err);
 }
 
-rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
+rheo_rows rheo_lent_rows(const rheo_checkpoint *c, const void *x, uint32_t n)
 {
     rheo_rows rows = { .count = n };
+    if (c->recipe.shape.bytes) rows.images = (uint8_t *)(uintptr_t)x;   /* read only */
+    else rows.vectors = (float *)(uintptr_t)x;
+    return rows;
+}
+
+rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
+{
+    const rheo_rows rows = rheo_lent_rows(c, x, n);
     if (!c->in.model->type->likelihood) return rheo_fail(err, RHEO_EINVAL, "log_prob: %s has no likelihood", c->recipe.model);
     if (!n) return rheo_fail(err, RHEO_EINVAL, "log_prob: no images");
-    if (c->recipe.shape.bytes) rows.images = (uint8_t *)x;      /* read only */
-    else rows.vectors = (float *)x;
     double *each = malloc(n * sizeof *each);
     if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    rheo_status st = need_evaluator(c, err);
+    const bool mixture = c->in.model->classes > 0;
     rheo_watch_begin(&c->watch);
-    for (uint32_t first = 0; first < n && !st; first += RHEO_EVALUATION_BATCH) {
+    rheo_status st = mixture ? rheo_mixture_loss(c, &rows, seed, each, err) : rheo_need_evaluator(c, err);
+    for (uint32_t first = 0; first < n && !st && !mixture; first += RHEO_EVALUATION_BATCH) {
         const uint32_t now = n - first < RHEO_EVALUATION_BATCH ? n - first : RHEO_EVALUATION_BATCH;
         st = rheo_evaluator_loss(&c->evaluator, &rows, first, now, seed, each + first, err);
         if (!st) rheo_watch_tell(&c->watch, first + now, n);
@@ -121,6 +129,34 @@ static rheo_status sample_score(rheo_checkpoint *c, uint32_t n, uint64_t seed, v
     return st;
 }
 
+/* labels NULL: of a model of classes, all in turn. */
+static rheo_status sample_flow(rheo_checkpoint *c, const unsigned char *labels, uint32_t n, double temperature, uint64_t seed, void *out,
+                               rheo_error *err)
+{
+    const int64_t classes = c->in.model->classes;
+    unsigned char *turns = !labels && classes ? malloc(n) : NULL;
+    rheo_status st = labels || !classes || turns ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (uint32_t i = 0; i < n && turns; i++) turns[i] = (unsigned char)(i % classes);
+    if (!st && !c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->drawer, err);
+    if (!st) st = rheo_drawer_draw(&c->drawer, n, labels ? labels : turns, temperature, seed, out, err);
+    free(turns);
+    return st;
+}
+
+rheo_status rheo_sample_classes(rheo_checkpoint *c, const unsigned char *labels, uint32_t n, double temperature, uint64_t seed, void *out,
+                                rheo_error *err)
+{
+    const int64_t classes = c->in.model->classes;
+    if (!classes) return rheo_fail(err, RHEO_EINVAL, "sample: found a model that is not conditional on classes");
+    if (!n) return rheo_fail(err, RHEO_EINVAL, "sample: none asked for");
+    if (!(temperature >= 0 && temperature <= 100))
+        return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, expected 0 to 100", temperature);
+    for (uint32_t i = 0; i < n; i++)
+        if (labels[i] >= classes)
+            return rheo_fail(err, RHEO_EINVAL, "sample %u: found class %d, expected 0 to %lld", i, labels[i], (long long)classes - 1);
+    return sample_flow(c, labels, n, temperature, seed, out, err);
+}
+
 rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err)
 {
     if (!n) return rheo_fail(err, RHEO_EINVAL, "sample: none asked for");
@@ -129,10 +165,7 @@ rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint
     if (rheo_is_score(c) && temperature != 1)
         return rheo_fail(err, RHEO_EINVAL, "temperature: found %g, but %s is a score model and has none; expected 1", temperature,
                          c->recipe.model);
-    if (rheo_is_score(c)) return sample_score(c, n, seed, out, err);
-    rheo_status st = RHEO_OK;
-    if (!c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->drawer, err);
-    return st ? st : rheo_drawer_draw(&c->drawer, n, temperature, seed, out, err);
+    return rheo_is_score(c) ? sample_score(c, n, seed, out, err) : sample_flow(c, NULL, n, temperature, seed, out, err);
 }
 
 /* ---- evaluation ---------------------------------------------------------------------------------------- */
@@ -153,7 +186,7 @@ static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options
     rheo_average m = { NAN, NAN };
     double worst = 0, first_image = 0;
     double *each = malloc((size_t)n * sizeof *each + 1);
-    rheo_status st = each ? need_evaluator(c, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_status st = each ? rheo_need_evaluator(c, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st) st = rheo_evaluator_loss(&c->evaluator, rows, 0, 1, o->seed, &first_image, err);      /* builds kernels: not to be timed */
     const double began = rheo_seconds();
     if (!st) st = rheo_evaluator_mean(&c->evaluator, rows, n, o->seed, NULL, &m, each, err);
@@ -167,8 +200,9 @@ static rheo_status evaluate_rows(rheo_checkpoint *c, const rheo_evaluate_options
         .unit = rheo_unit_name(model), .loss = m.mean * rheo_unit(model), .bits_per_dim = image ? m.mean * rheo_unit(model) : NAN,
         .nats = model->type->likelihood ? m.mean : NAN, .standard_error = m.standard_error * rheo_unit(model), .entropy = NAN,
         .round_trip_error = turned ? worst : NAN, .images_per_second = took > 0 ? n / took : NAN,
-        .images = n, .dims = (uint32_t)rheo_dims(shape),
+        .images = n, .dims = (uint32_t)rheo_dims(shape), .accuracy = NAN, .without_labels = NAN,
     };
+    if (!st && model->classes) st = rheo_evaluate_classes(c, rows, n, o->seed, out, err);
     if (!st) out->bands = rheo_bands(model, each, n, o->seed, out->band);
     free(each);
     return st;
@@ -181,7 +215,14 @@ rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rh
     rheo_status st = rheo_split_find(o->split, &split, err);
     if (!st) st = rheo_dataset_open(o->data ? o->data : c->recipe.data, c->recipe.size, 1u << split, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
-    if (!st) st = evaluate_rows(c, o, &data->split[split], out, err);
+    uint8_t *labels = NULL;
+    if (!st) st = rheo_classes_match(&c->recipe, c->in.model->classes, data, split, &labels, err);
+    if (!st) {
+        rheo_rows rows = data->split[split];
+        if (labels) rows.labels = labels;
+        st = evaluate_rows(c, o, &rows, out, err);
+    }
+    free(labels);
     if (!st && c->in.model->type->likelihood) out->entropy = data->entropy;
     rheo_dataset_close(data);
     return st;

@@ -17,9 +17,7 @@ static rheo_status need_latents(const rheo_checkpoint *c, const char *call, uint
 
 rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, float *codes, rheo_error *err)
 {
-    rheo_rows rows = { .count = n };
-    if (c->recipe.shape.bytes) rows.images = (uint8_t *)(uintptr_t)x; /* read only */
-    else rows.vectors = (float *)(uintptr_t)x;
+    const rheo_rows rows = rheo_lent_rows(c, x, n);
     rheo_status st = need_latents(c, "encode", n, err);
     if (!st && !c->encoder.plan) st = rheo_encoder_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, &c->encoder, err);
     rheo_watch_begin(&c->watch);
@@ -32,7 +30,7 @@ rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void
     if (!st && !c->decoder.plan)
         st = rheo_drawer_create_given(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->decoder, err);
     rheo_watch_begin(&c->watch);
-    return st ? st : rheo_drawer_decode(&c->decoder, n, codes, out, &c->watch, err);
+    return st ? st : rheo_drawer_decode(&c->decoder, n, NULL, codes, out, &c->watch, err);
 }
 
 void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint32_t count, float *out)

@@ -68,8 +68,8 @@ rheo_status rheo_tune(const rheo_train_options *options, const char *(*before)(v
     keeper k = { .before = before, .report = report, .user = options->user };
     rheo_status st = jobs_create(options, &j, err);
     if (!st) {
-        const rheo_plan *const all[] = { j.step.apply,  j.watching.loss, j.evaluation.loss, j.evaluation.round_trip,
-                                         j.drawer.plan, j.step.micro };
+        const rheo_plan *const all[] = { j.step.apply,  j.watching.loss, j.evaluation.loss,       j.evaluation.round_trip,
+                                         j.drawer.plan, j.step.micro,    j.evaluation.class_loss };
         const rheo_plan *plans[sizeof all / sizeof *all];
         const rheo_tune_watch watch = { ask, keep, &k, options->stop };
         int n = 0;

@@ -176,7 +176,7 @@ rheo_status rheo_params_write_initial(const rheo_params *p, rheo_state *s, int t
 
 rheo_status rheo_build_init(rheo_build *b, rheo_graph *g, const rheo_params *params, int theta, int fixed, rheo_error *err)
 {
-    *b = (rheo_build){ .g = g, .params = params, .theta = theta, .fixed = fixed };
+    *b = (rheo_build){ .g = g, .params = params, .theta = theta, .fixed = fixed, .classes = RHEO_NONE, .penalty = RHEO_NONE };
     b->value = malloc(((size_t)params->n + 1) * sizeof *b->value);
     if (!b->value) return rheo_fail(err, RHEO_ENOMEM, "parameters: out of memory");
     for (int k = 0; k < params->n; k++) b->value[k] = RHEO_NONE;

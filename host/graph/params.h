@@ -55,6 +55,8 @@ typedef struct rheo_build {
     bool initialise;         /* data-dependent layers set their parameters from x (one more plan, run once) */
     bool invert;             /* blocks are rebuilt from their output in the backward pass */
     rheo_value *value;       /* [params]: what stands for a parameter in this graph */
+    rheo_value classes;      /* [N or 1,1,1,K], weights of each sample's classes, which sum to 1; RHEO_NONE: not known */
+    rheo_value penalty;      /* [N,1,1,1], left by a model's loss: minimised with it, but no part of it; or RHEO_NONE */
 } rheo_build;
 
 rheo_status rheo_build_init(rheo_build *b, rheo_graph *g, const rheo_params *params, int theta, int fixed, rheo_error *err);

@@ -1,5 +1,6 @@
 /* Glow (Kingma and Dhariwal 2018; flows 2): L levels of squeeze, K steps of [actnorm, permutation, coupling], and a split
- * whose second half gets a Gaussian prior predicted from the first; a learned Gaussian prior at the top.
+ * whose second half gets a Gaussian prior predicted from the first; a learned Gaussian prior at the top, to whose mean and log
+ * deviation each class may add its own.
  * Vectors are 1x1 images: one level, no squeeze, 1x1 conditioners, no dequantisation. */
 #include "model/glow.h"
 
@@ -27,6 +28,8 @@ typedef struct rheo_glow {
     int coupling, permutation, padding;
     bool image;
     rheo_glow_level level[MAX_LEVELS];
+    rheo_conv_layer class_prior, classifier;    /* of models of classes; the second with class_weight only */
+    double class_weight;
 } rheo_glow;
 
 /* ---- creation ------------------------------------------------------------------------------------- */
@@ -51,9 +54,19 @@ static rheo_status check_levels(const cJSON *config, const rheo_data_shape *d, i
                      (long long)most, (long long)d->h, (long long)d->w);
 }
 
+static rheo_status read_classes(rheo_glow *m, cJSON *config, rheo_error *err)
+{
+    const bool weight = cJSON_GetObjectItemCaseSensitive(config, "class_weight") != NULL;
+    if (!cJSON_GetObjectItemCaseSensitive(config, "classes"))
+        return weight ? rheo_fail(err, RHEO_EINVAL, "class_weight: found a weight of the classes' loss, but no classes") : RHEO_OK;
+    const rheo_status st = rheo_config_integer(config, "classes", 2, 2, 256, &m->model.classes, err);
+    return st ? st : rheo_config_number(config, "class_weight", 0.01, 0, 1e3, &m->class_weight, err);
+}
+
 static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
 {
-    static const char *const names[] = { "levels", "depth", "width", "bits", "coupling", "permutation", "padding", NULL };
+    static const char *const names[] = { "levels", "depth", "width", "bits", "coupling", "permutation", "padding", "classes", "class_weight",
+                                         NULL };
     static const char *const couplings[] = { "additive", "affine", NULL }, *const permutations[] = { "conv1x1", "shuffle", "reverse", NULL },
                       *const paddings[] = { "zero", "edge", NULL };
     const rheo_data_shape *d = &m->model.data;
@@ -71,7 +84,7 @@ static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
     if (!st) st = rheo_config_choice(config, "coupling", couplings, 1, &m->coupling, err);
     if (!st) st = rheo_config_choice(config, "permutation", permutations, CONV1X1, &m->permutation, err);
     if (!st) st = rheo_config_choice(config, "padding", paddings, 0, &m->padding, err);
-    return st;
+    return st ? st : read_classes(m, config, err);
 }
 
 static bool create_step(rheo_glow *m, rheo_glow_level *level, int64_t step, uint64_t seed)
@@ -110,6 +123,8 @@ static bool create_layers(rheo_glow *m, uint64_t seed)
             if (!create_step(m, level, k, seed)) return false;
         if (!last) s.c /= 2;
         level->prior = rheo_conv_zero_create(p, "prior", last ? 2 * s.c : s.c, 2 * s.c, m->image ? 3 : 1, m->padding);
+        if (last && m->model.classes) m->class_prior = rheo_conv_zero_create(p, "class_prior", m->model.classes, 2 * s.c, 1, false);
+        if (last && m->class_weight > 0) m->classifier = rheo_conv_zero_create(p, "classifier", s.c, m->model.classes, 1, false);
         rheo_params_leave(p);
     }
     return rheo_params_ok(p);
@@ -143,8 +158,16 @@ static rheo_value channels_from(rheo_graph *g, rheo_value x, int64_t first, int6
     return rheo_slice(g, x, RHEO_SHAPE(0, 0, 0, first), RHEO_SHAPE(s.n, s.h, s.w, count));
 }
 
-/* Of what is split off, from what stays: mean and log deviation interleaved. At the top (z1 none) from zeros, in halves. */
-static rheo_gaussian prior_of(rheo_build *b, const rheo_glow *m, int64_t i, rheo_value z1)
+/* What classes add to the top's mean and log deviation, at every position alike; without classes the mean of what all add. */
+static rheo_value of_classes(rheo_build *b, const rheo_glow *m, rheo_value classes)
+{
+    const int64_t count = m->model.classes;
+    if (rheo_is_none(classes)) classes = rheo_constant(b->g, rheo_vector(count), 1 / (float)count);
+    return rheo_conv_layer_apply(b, &m->class_prior, classes);
+}
+
+/* Of what is split off, from what stays: mean and log deviation interleaved. At the top (z1 none) from zeros and classes, in halves. */
+static rheo_gaussian prior_of(rheo_build *b, const rheo_glow *m, int64_t i, rheo_value z1, rheo_value classes)
 {
     rheo_graph *g = b->g;
     const rheo_glow_level *level = &m->level[i];
@@ -155,7 +178,8 @@ static rheo_gaussian prior_of(rheo_build *b, const rheo_glow *m, int64_t i, rheo
         const rheo_value h = rheo_conv_layer_apply(b, &level->prior, z1);
         return (rheo_gaussian){ rheo_every_second(g, h, 0), rheo_every_second(g, h, 1) };
     }
-    const rheo_value h = rheo_conv_layer_apply(b, &level->prior, rheo_constant(g, RHEO_SHAPE(1, level->h, level->w, 2 * level->c), 0));
+    rheo_value h = rheo_conv_layer_apply(b, &level->prior, rheo_constant(g, RHEO_SHAPE(1, level->h, level->w, 2 * level->c), 0));
+    if (m->model.classes) h = rheo_add(g, h, of_classes(b, m, classes));
     return (rheo_gaussian){ channels_from(g, h, 0, level->c), channels_from(g, h, level->c, level->c) };
 }
 
@@ -179,24 +203,51 @@ static rheo_value steps_forward(rheo_build *b, const rheo_glow *m, const rheo_gl
     return z;
 }
 
+static rheo_value whiten(rheo_graph *g, rheo_value z, rheo_gaussian p)
+{
+    return rheo_mul(g, rheo_sub(g, z, p.mean), rheo_exp(g, rheo_neg(g, p.log_deviation)));
+}
+
+/* All but the top's prior: x to the top's z, and log p of what was split off plus the log-determinant. */
+static rheo_value encode_to_top(rheo_build *b, const rheo_glow *m, rheo_value x, rheo_value *codes, rheo_value *logp)
+{
+    rheo_graph *g = b->g;
+    rheo_value z = x;
+    *logp = rheo_constant(g, RHEO_SHAPE(rheo_shape_of(g, x).n, 1, 1, 1), 0);
+    for (int64_t i = 0; i < m->levels; i++) {
+        const rheo_glow_level *level = &m->level[i];
+        if (m->image) z = rheo_squeeze(g, z);
+        z = steps_forward(b, m, level, z, logp);
+        if (i + 1 == m->levels) break;
+        const rheo_value kept = channels_from(g, z, 0, level->c / 2), off = channels_from(g, z, level->c / 2, level->c / 2);
+        const rheo_gaussian p = prior_of(b, m, i, kept, RHEO_NONE);
+        *logp = rheo_add(g, *logp, rheo_gaussian_logp(g, off, p.mean, p.log_deviation));
+        if (codes) codes[i] = whiten(g, off, p);
+        z = kept;
+    }
+    return z;
+}
+
+/* Cross-entropy of a linear classifier of the top's mean over positions, weighted as one of bits beside bits/dim (flows 2.4). */
+static rheo_value class_penalty(rheo_build *b, const rheo_glow *m, rheo_value z)
+{
+    rheo_graph *g = b->g;
+    const rheo_data_shape *d = &m->model.data;
+    rheo_name_scope(g, "classifier");
+    const rheo_value logits = rheo_conv_layer_apply(b, &m->classifier, rheo_mean(g, z, RHEO_AXIS_H | RHEO_AXIS_W));
+    const rheo_value own = rheo_sum(g, rheo_mul(g, logits, b->classes), RHEO_AXIS_C);
+    return rheo_affine(g, rheo_sub(g, rheo_logsumexp(g, logits), own), m->class_weight * (double)(d->h * d->w * d->c), 0);
+}
+
 rheo_value rheo_glow_encode(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value *codes)
 {
     const rheo_glow *m = (const rheo_glow *)model;
-    rheo_graph *g = b->g;
-    rheo_value logp = rheo_constant(g, RHEO_SHAPE(rheo_shape_of(g, x).n, 1, 1, 1), 0), z = x;
-    for (int64_t i = 0; i < m->levels; i++) {
-        const rheo_glow_level *level = &m->level[i];
-        const bool last = i + 1 == m->levels;
-        if (m->image) z = rheo_squeeze(g, z);
-        z = steps_forward(b, m, level, z, &logp);
-        const rheo_value kept = last ? RHEO_NONE : channels_from(g, z, 0, level->c / 2);
-        const rheo_value off = last ? z : channels_from(g, z, level->c / 2, level->c / 2);
-        const rheo_gaussian p = prior_of(b, m, i, kept);
-        logp = rheo_add(g, logp, rheo_gaussian_logp(g, off, p.mean, p.log_deviation));
-        if (codes) codes[i] = rheo_mul(g, rheo_sub(g, off, p.mean), rheo_exp(g, rheo_neg(g, p.log_deviation)));
-        z = kept;
-    }
-    return logp;
+    rheo_value logp;
+    const rheo_value z = encode_to_top(b, m, x, codes, &logp);
+    const rheo_gaussian p = prior_of(b, m, m->levels - 1, RHEO_NONE, b->classes);
+    if (codes) codes[m->levels - 1] = whiten(b->g, z, p);
+    if (m->class_weight > 0 && !rheo_is_none(b->classes)) b->penalty = class_penalty(b, m, z);
+    return rheo_add(b->g, logp, rheo_gaussian_logp(b->g, z, p.mean, p.log_deviation));
 }
 
 rheo_value rheo_glow_decode(rheo_build *b, const rheo_model *model, const rheo_value *codes)
@@ -206,7 +257,7 @@ rheo_value rheo_glow_decode(rheo_build *b, const rheo_model *model, const rheo_v
     rheo_value z = RHEO_NONE;
     for (int64_t i = m->levels - 1; i >= 0; i--) {
         const rheo_glow_level *level = &m->level[i];
-        const rheo_gaussian p = prior_of(b, m, i, z);
+        const rheo_gaussian p = prior_of(b, m, i, z, b->classes);
         const rheo_value off = rheo_add(g, p.mean, rheo_mul(g, rheo_exp(g, p.log_deviation), codes[i]));
         z = i + 1 == m->levels ? off : rheo_concat(g, 3, 2, (const rheo_value[]){ z, off });
         for (int64_t k = m->depth - 1; k >= 0; k--)
@@ -218,13 +269,44 @@ rheo_value rheo_glow_decode(rheo_build *b, const rheo_model *model, const rheo_v
 
 /* ---- what a model brings ----------------------------------------------------------------------------------- */
 
+/* -log p of bytes from that of the continuous x: plus D ln K. */
+static rheo_value to_loss(rheo_build *b, const rheo_glow *m, rheo_value logp)
+{
+    const rheo_data_shape *d = &m->model.data;
+    const double constant = m->image ? (double)(d->h * d->w * d->c * m->bits) * log(2.0) : 0;
+    return rheo_affine(b->g, logp, -1, (float)constant);
+}
+
 static rheo_value glow_loss(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
 {
     const rheo_glow *m = (const rheo_glow *)model;
-    const rheo_data_shape *d = &model->data;
-    const double constant = m->image ? (double)(d->h * d->w * d->c * m->bits) * log(2.0) : 0;      /* D ln K */
-    const rheo_value logp = rheo_glow_encode(b, model, m->image ? dequantise(b, m, x, key) : x, NULL);
-    return rheo_affine(b->g, logp, -1, (float)constant);
+    return to_loss(b, m, rheo_glow_encode(b, model, m->image ? dequantise(b, m, x, key) : x, NULL));
+}
+
+/* log N(z; mean, deviation) of each class [N,1,1,K]. */
+static rheo_value top_given_each(rheo_build *b, const rheo_glow *m, rheo_value z)
+{
+    rheo_graph *g = b->g;
+    const rheo_shape s = rheo_shape_of(g, z);
+    const int64_t k = m->model.classes, positions = s.h * s.w;
+    const double constant = -0.5 * log(2 * acos(-1.0)) * (double)(positions * s.c);
+    const rheo_value every = rheo_diagonal_matrix(g, rheo_constant(g, rheo_vector(k), 1));
+    const rheo_gaussian p = prior_of(b, m, m->levels - 1, RHEO_NONE, rheo_reshape(g, every, RHEO_SHAPE(k, 1, 1, k)));
+    const rheo_gaussian beside = { rheo_reshape(g, p.mean, RHEO_SHAPE(1, k, positions, s.c)),
+                                   rheo_reshape(g, p.log_deviation, RHEO_SHAPE(1, k, positions, s.c)) };
+    const rheo_value e = whiten(g, rheo_reshape(g, z, RHEO_SHAPE(s.n, 1, positions, s.c)), beside);
+    const rheo_value squares = rheo_sum(g, rheo_square(g, e), RHEO_AXIS_W | RHEO_AXIS_C);
+    const rheo_value volume = rheo_sum(g, beside.log_deviation, RHEO_AXIS_W | RHEO_AXIS_C);
+    return rheo_reshape(g, rheo_sub(g, rheo_affine(g, squares, -0.5, constant), volume), RHEO_SHAPE(s.n, 1, 1, k));
+}
+
+/* Only the top's prior depends on the class: one pass for all of them. */
+static rheo_value glow_class_loss(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
+{
+    const rheo_glow *m = (const rheo_glow *)model;
+    rheo_value logp;
+    const rheo_value z = encode_to_top(b, m, m->image ? dequantise(b, m, x, key) : x, NULL, &logp);
+    return to_loss(b, m, rheo_add(b->g, logp, top_given_each(b, m, z)));
 }
 
 static rheo_value glow_round_trip(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
@@ -295,4 +377,5 @@ static rheo_training_defaults glow_defaults(const rheo_model *m)
 const rheo_model_type rheo_model_glow = {
     .name = "glow", .likelihood = true, .data_initialised = true, .create = glow_create, .destroy = glow_destroy, .defaults = glow_defaults,
     .loss = glow_loss, .round_trip = glow_round_trip, .sample = glow_sample, .encode = glow_encode, .decode = glow_decode,
+    .class_loss = glow_class_loss,
 };

@@ -56,12 +56,15 @@ typedef struct rheo_model_type {
     /* Both NULL where there are no latents. x to its whitened latents [N,1,1,D], N(0, I) under the model, and such codes to samples as above. */
     rheo_value (*encode)(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
     rheo_value (*decode)(rheo_build *b, const rheo_model *m, rheo_value codes);
+    /* NULL where no model of this type is conditional on classes. The loss given each class [N,1,1,K]. */
+    rheo_value (*class_loss)(rheo_build *b, const rheo_model *m, rheo_value x, rheo_value key);
 } rheo_model_type;
 
 struct rheo_model {
     const rheo_model_type *type;
     rheo_data_shape data;
     rheo_params *params;
+    int64_t classes;         /* K, that it is conditional on: its builders read b->classes; 0: none */
 };
 
 extern const rheo_model_type rheo_model_glow, rheo_model_ncsn;

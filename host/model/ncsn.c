@@ -132,7 +132,7 @@ static rheo_status ncsn_create(cJSON *config, rheo_data_shape data, uint64_t see
     int64_t width = 0;
     (void)seed;
     if (!m) return rheo_fail(err, RHEO_ENOMEM, "ncsn: out of memory");
-    m->model = (rheo_model){ &rheo_model_ncsn, data, rheo_params_create() };
+    m->model = (rheo_model){ .type = &rheo_model_ncsn, .data = data, .params = rheo_params_create() };
     rheo_status st = m->model.params ? read_config(m, config, &width, err) : rheo_fail(err, RHEO_ENOMEM, "ncsn: out of memory");
     if (!st && m->network == RHEO_NCSN_MLP) m->mlp = rheo_softplus_net_create(m->model.params, data.c, width, data.c);
     if (!st && m->network != RHEO_NCSN_MLP) rheo_refinenet_create(m->model.params, &m->refine);

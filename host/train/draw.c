@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/feed.h"
+
 static rheo_value samples(const rheo_drawer *d, rheo_build *b)
 {
     const rheo_model *m = d->in->model;
+    if (m->classes) b->classes = rheo_whole(b->g, d->classes, RHEO_SHAPE(d->batch, 1, 1, m->classes));
     if (d->codes >= 0) return m->type->decode(b, m, rheo_whole(b->g, d->codes, RHEO_SHAPE(d->batch, 1, 1, rheo_dims(m->data))));
     return m->type->sample(b, m, d->batch, rheo_key_value(b->g, &d->key), rheo_whole(b->g, d->temperature, rheo_vector(1)));
 }
@@ -15,16 +18,18 @@ static rheo_status create(const rheo_instance *in, int theta, const cJSON *confi
 {
     const rheo_plan_options usual = rheo_usual_plan(in);
     const cJSON *bits = cJSON_GetObjectItemCaseSensitive(config, "bits");
-    const int64_t dims = rheo_dims(in->model->data);
+    const int64_t dims = rheo_dims(in->model->data), classes = in->model->classes;
     rheo_build b = { 0 };
-    rheo_drawer d = { .in = in, .batch = batch, .levels = cJSON_IsNumber(bits) ? 1 << bits->valueint : 256, .temperature = -1, .codes = -1 };
+    rheo_drawer d = { .in = in, .batch = batch, .levels = cJSON_IsNumber(bits) ? 1 << bits->valueint : 256, .temperature = -1, .codes = -1,
+                      .classes = -1 };
     rheo_graph *g = rheo_graph_create(in->state, &rheo_op_arithmetic);
     if (given) d.codes = rheo_storage_add(in->state, "codes", RHEO_F32, batch * dims);
     else d.temperature = rheo_storage_add(in->state, "temperature", RHEO_F32, 1);
     d.out = rheo_storage_add(in->state, "samples", RHEO_F32, batch * dims);
-    d.results = malloc((size_t)(batch * dims) * sizeof *d.results);
+    if (classes) d.classes = rheo_storage_add(in->state, "sampled classes", RHEO_F32, batch * classes);
+    d.results = malloc((size_t)(batch * (dims + classes)) * sizeof *d.results);
     rheo_status st = RHEO_OK;
-    if (!g || (given ? d.codes : d.temperature) < 0 || d.out < 0 || !d.results)
+    if (!g || (given ? d.codes : d.temperature) < 0 || d.out < 0 || (classes && d.classes < 0) || !d.results)
         st = rheo_fail(err, RHEO_ENOMEM, "no memory for %lld samples", (long long)batch);
     if (!st && !given) st = rheo_key_declare(in->state, &d.key, err);
     if (!st) st = rheo_build_init(&b, g, in->model->params, theta, in->fixed, err);
@@ -65,11 +70,18 @@ static uint8_t to_byte(float x, int levels)
 }
 
 /* A batch, of which samples first, ..., n - 1 are wanted, as many as it holds. */
-static rheo_status run(rheo_drawer *d, uint32_t first, uint32_t n, void *out, rheo_error *err)
+static rheo_status run(rheo_drawer *d, uint32_t first, uint32_t n, const uint8_t *labels, void *out, rheo_error *err)
 {
     const rheo_data_shape shape = d->in->model->data;
-    const int64_t dims = rheo_dims(shape), now = n - first < d->batch ? n - first : d->batch;
-    rheo_status st = rheo_plan_run(d->plan, err);
+    const int64_t dims = rheo_dims(shape), now = n - first < d->batch ? n - first : d->batch, classes = d->in->model->classes;
+    rheo_status st = RHEO_OK;
+    if (classes) {
+        const rheo_rows rows = { .count = n, .labels = (uint8_t *)(uintptr_t)labels };    /* read only */
+        float *weights = d->results + d->batch * dims;
+        rheo_rows_fill_classes(&rows, first, d->batch, classes, weights);
+        st = rheo_state_write(d->in->state, d->classes, 0, d->batch * classes, weights, err);
+    }
+    if (!st) st = rheo_plan_run(d->plan, err);
     if (!st) st = rheo_state_read(d->in->state, d->out, 0, d->batch * dims, d->results, err);
     if (st) return st;
     if (!shape.bytes) memcpy((float *)out + first * dims, d->results, (size_t)(now * dims) * sizeof(float));
@@ -78,27 +90,29 @@ static rheo_status run(rheo_drawer *d, uint32_t first, uint32_t n, void *out, rh
     return st;
 }
 
-rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err)
+rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, const uint8_t *labels, double temperature, uint64_t seed, void *out,
+                             rheo_error *err)
 {
     rheo_state *state = d->in->state;
     const float t = (float)temperature;
     rheo_status st = rheo_state_write(state, d->temperature, 0, 1, &t, err);
     for (uint32_t first = 0; first < n && !st; first += (uint32_t)d->batch) {
         st = rheo_key_write(state, &d->key, seed, 0, first, err);
-        if (!st) st = run(d, first, n, out, err);
+        if (!st) st = run(d, first, n, labels, out, err);
     }
     return st;
 }
 
 /* What a last batch has no codes for is decoded from earlier ones. */
-rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, const rheo_watch *watch, rheo_error *err)
+rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const uint8_t *labels, const float *codes, void *out, const rheo_watch *watch,
+                               rheo_error *err)
 {
     const int64_t dims = rheo_dims(d->in->model->data);
     rheo_status st = RHEO_OK;
     for (uint32_t first = 0; first < n && !st; first += (uint32_t)d->batch) {
         const int64_t now = n - first < d->batch ? n - first : d->batch;
         st = rheo_state_write(d->in->state, d->codes, 0, now * dims, codes + first * dims, err);
-        if (!st) st = run(d, first, n, out, err);
+        if (!st) st = run(d, first, n, labels, out, err);
         if (!st) rheo_watch_tell(watch, first + (uint32_t)now, n);
     }
     return st;

@@ -10,6 +10,7 @@ typedef struct rheo_drawer {
     int64_t batch;
     int levels;              /* values a byte can take: 2^bits */
     int temperature, codes, out;        /* storages; codes only where they are given, temperature only where they are drawn, else -1 */
+    int classes;             /* [batch, K], weights of the samples' classes; -1 without classes */
     rheo_key key;
     rheo_plan *plan;
     float *results;
@@ -24,9 +25,12 @@ rheo_status rheo_drawer_create(const rheo_instance *in, int theta, const cJSON *
 rheo_status rheo_drawer_create_given(const rheo_instance *in, int theta, const cJSON *config, int64_t batch, rheo_drawer *out, rheo_error *err);
 void rheo_drawer_free(rheo_drawer *d);
 
-/* n samples into out: bytes [n, h, w, c], or floats [n, c] where the data is vectors. */
-rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
+/* n samples into out: bytes [n, h, w, c], or floats [n, c] where the data is vectors. labels [n]: the class of each, where the model
+ * has classes; NULL: of none in particular (b->classes unknown). */
+rheo_status rheo_drawer_draw(rheo_drawer *d, uint32_t n, const uint8_t *labels, double temperature, uint64_t seed, void *out,
+                             rheo_error *err);
 /* The same from codes [n, dims]; watch may be NULL. */
-rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const float *codes, void *out, const rheo_watch *watch, rheo_error *err);
+rheo_status rheo_drawer_decode(rheo_drawer *d, uint32_t n, const uint8_t *labels, const float *codes, void *out, const rheo_watch *watch,
+                               rheo_error *err);
 
 #endif

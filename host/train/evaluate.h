@@ -13,17 +13,22 @@ typedef struct rheo_evaluator {
     const rheo_instance *in;
     int64_t batch;
     int x, out;              /* storages [batch, h, w, c] and [batch] */
+    int classes, each_class; /* [batch, K]: weights of the samples' classes, losses given each; -1 without classes */
     rheo_key key;
-    rheo_plan *loss, *round_trip;       /* the second NULL unless asked for, and without latents */
+    rheo_plan *loss, *round_trip, *class_loss;  /* the latter two NULL unless `trained`, and without latents or classes */
     float *staging, *results;
 } rheo_evaluator;
 
-rheo_status rheo_evaluator_create(const rheo_instance *in, int theta, int64_t batch, bool round_trip, rheo_evaluator *out, rheo_error *err);
+/* trained: for all that trained models are asked for, not the loss alone. */
+rheo_status rheo_evaluator_create(const rheo_instance *in, int theta, int64_t batch, bool trained, rheo_evaluator *out, rheo_error *err);
 void rheo_evaluator_free(rheo_evaluator *e);
 
-/* The loss of rows first .. first + n - 1 into out [n]; n at most the batch. */
+/* The loss of rows first .. first + n - 1, given their labels where the model has classes, into out [n]; n at most the batch. */
 rheo_status rheo_evaluator_loss(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
                                 rheo_error *err);
+/* Their losses given each of the model's classes, out [n, K]. The model has classes. */
+rheo_status rheo_evaluator_class_loss(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
+                                      rheo_error *err);
 /* The largest of their round-trip errors. */
 rheo_status rheo_evaluator_round_trip(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
                                       rheo_error *err);

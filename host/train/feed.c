@@ -39,23 +39,42 @@ void rheo_feed_free(rheo_feed *f)
     f->order = NULL;
 }
 
+static uint32_t row_at(rheo_feed *f, uint64_t position)
+{
+    const uint64_t epoch = position / f->rows->count;
+    if (epoch != f->epoch) shuffle(f, epoch);
+    return f->order[position % f->rows->count];
+}
+
 void rheo_feed_fill(rheo_feed *f, uint64_t first, int64_t n, float *out)
 {
     for (int64_t i = 0; i < n; i++) {
-        const uint64_t position = first + (uint64_t)i, epoch = position / f->rows->count;
-        if (epoch != f->epoch) shuffle(f, epoch);
-        const uint32_t row = f->order[position % f->rows->count];
+        const uint32_t row = row_at(f, first + (uint64_t)i);
         if (!rheo_augments(&f->augment)) copy_row(f->rows, f->dims, row, out + i * f->dims);
-        else rheo_augment_image(&f->augment, f->seed, row, (uint32_t)epoch, f->rows->images + row * f->dims, out + i * f->dims);
+        else rheo_augment_image(&f->augment, f->seed, row, (uint32_t)f->epoch, f->rows->images + row * f->dims, out + i * f->dims);
     }
 }
 
+static uint32_t or_last(const rheo_rows *rows, int64_t row) { return row < rows->count ? (uint32_t)row : rows->count - 1; }
+
 void rheo_rows_fill(const rheo_rows *rows, int64_t dims, uint32_t first, int64_t n, float *out)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t row = first + i < rows->count ? first + i : rows->count - 1;
-        copy_row(rows, dims, (uint32_t)row, out + i * dims);
-    }
+    for (int64_t i = 0; i < n; i++) copy_row(rows, dims, or_last(rows, first + i), out + i * dims);
+}
+
+static void fill_class(const rheo_rows *rows, uint32_t row, int64_t classes, float *out)
+{
+    for (int64_t k = 0; k < classes; k++) out[k] = rows->labels ? rows->labels[row] == k : 1 / (float)classes;
+}
+
+void rheo_feed_fill_classes(rheo_feed *f, uint64_t first, int64_t n, int64_t classes, float *out)
+{
+    for (int64_t i = 0; i < n; i++) fill_class(f->rows, row_at(f, first + (uint64_t)i), classes, out + i * classes);
+}
+
+void rheo_rows_fill_classes(const rheo_rows *rows, uint32_t first, int64_t n, int64_t classes, float *out)
+{
+    for (int64_t i = 0; i < n; i++) fill_class(rows, or_last(rows, first + i), classes, out + i * classes);
 }
 
 rheo_data_shape rheo_shape_of_data(const rheo_dataset *data)

@@ -25,6 +25,10 @@ void rheo_feed_fill(rheo_feed *f, uint64_t first, int64_t n, float *out);
 /* Rows first .. first + n - 1 in their own order; what lies beyond the end repeats the last row. */
 void rheo_rows_fill(const rheo_rows *rows, int64_t dims, uint32_t first, int64_t n, float *out);
 
+/* Weights of the classes of the same rows, one-hot; all alike where the rows have no labels. out [n, classes] */
+void rheo_feed_fill_classes(rheo_feed *f, uint64_t first, int64_t n, int64_t classes, float *out);
+void rheo_rows_fill_classes(const rheo_rows *rows, uint32_t first, int64_t n, int64_t classes, float *out);
+
 /* The shape a model of this data has, and whether it is `expected`; `what` begins the message. */
 rheo_data_shape rheo_shape_of_data(const rheo_dataset *data);
 rheo_status rheo_check_data(const rheo_dataset *data, rheo_data_shape expected, rheo_error *err);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "op/rules.h"
+#include "train/classes.h"
 #include "train/feed.h"
 
 static void take_defaults(rheo_recipe *r, rheo_training_defaults d)
@@ -67,6 +68,7 @@ rheo_status rheo_instance_from_options(const rheo_train_options *options, rheo_r
     const rheo_model_type *type = rheo_model_find(recipe->model);
     if (type && type->choose && cJSON_GetObjectItemCaseSensitive(recipe->config, "auto"))
         st = type->choose(recipe->config, recipe->shape, &(*data)->split[RHEO_SPLIT_TRAIN], unsaid, NULL, err);
+    if (!st) st = rheo_classes_choose(recipe, *data, err);
     if (!st) st = rheo_recipe_model(recipe, &model, err);
     if (!st) st = rheo_instance_create(model, recipe->device, in, err);
     if (!st && !in->dev) st = rheo_fail(err, RHEO_EINVAL, "device: the host executor is not to be timed");

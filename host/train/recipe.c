@@ -98,7 +98,8 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *o
 void rheo_recipe_free(rheo_recipe *r)
 {
     cJSON_Delete(r->config);
-    r->config = NULL;
+    cJSON_Delete(r->class_names);
+    r->config = r->class_names = NULL;
     rheo_choices_free(&r->variants);
 }
 
@@ -122,6 +123,8 @@ cJSON *rheo_recipe_to_json(const rheo_recipe *r)
     ok = ok && cJSON_AddStringToObject(data, "kind", r->shape.bytes ? "images" : "vectors");
     ok = ok && cJSON_AddItemToObject(data, "shape", cJSON_CreateIntArray(dims, 3));
     ok = ok && cJSON_AddNumberToObject(data, "fingerprint", r->fingerprint);
+    cJSON *names = r->class_names ? cJSON_Duplicate(r->class_names, 1) : NULL;
+    if (r->class_names && !cJSON_AddItemToObject(data, "classes", names)) ok = false;
     cJSON *t = cJSON_AddObjectToObject(json, "training");
     ok = ok && cJSON_AddStringToObject(t, "seed", seed);        /* 64 bits do not fit a JSON number */
     ok = ok && cJSON_AddNumberToObject(t, "batch", (double)r->batch);
@@ -223,6 +226,20 @@ static void read_data(reader *in, rheo_recipe *r)
     }
 }
 
+/* As many as the model's options say, or none. */
+static void read_class_names(reader *in, const cJSON *options, rheo_recipe *r)
+{
+    const cJSON *names = cJSON_GetObjectItemCaseSensitive(in->object, "classes"), *item = NULL;
+    const cJSON *count = cJSON_GetObjectItemCaseSensitive(options, "classes");
+    if (in->status || !names) return;
+    bool ok = cJSON_IsArray(names) && cJSON_IsNumber(count) && cJSON_GetArraySize(names) == count->valueint;
+    cJSON_ArrayForEach(item, names) ok = ok && cJSON_IsString(item) && *item->valuestring && strlen(item->valuestring) < 256;
+    if (!ok)
+        in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: data.classes: expected names, as many as options.classes", in->where);
+    else if (!(r->class_names = cJSON_Duplicate(names, 1)))
+        in->status = rheo_fail(in->err, RHEO_ENOMEM, "%s: out of memory", in->where);
+}
+
 static void read_training(reader *in, rheo_recipe *r)
 {
     char seed[24] = "", *end = seed;
@@ -272,6 +289,7 @@ rheo_status rheo_recipe_from_json(const cJSON *json, const char *where, rheo_rec
     text(&in, "model", r.model, sizeof r.model);
     enter(&in, json, "data");
     read_data(&in, &r);
+    read_class_names(&in, cJSON_GetObjectItemCaseSensitive(json, "options"), &r);
     enter(&in, json, "training");
     read_training(&in, &r);
     enter(&in, json, "variants");

@@ -21,6 +21,7 @@ typedef struct rheo_recipe {
     uint32_t shift;             /* moved by up to so many pixels: data/augment.h */
     rheo_data_shape shape;
     uint32_t fingerprint;       /* of the training rows */
+    cJSON *class_names;         /* texts, of the classes that the model is conditional on; NULL: only numbers; owned */
     uint64_t seed;
     int64_t batch, accumulate;
     rheo_adam_attr optimizer;

@@ -106,32 +106,42 @@ rheo_status rheo_trainer_look(rheo_trainer *t, rheo_error *err)
     return st;
 }
 
-static char *picture_origin(const rheo_trainer *t)
+static char *picture_origin(const rheo_trainer *t, uint32_t n)
 {
     cJSON *o = cJSON_CreateObject();
     bool ok = o && cJSON_AddStringToObject(o, "rheo", rheo_version()) && cJSON_AddStringToObject(o, "command", "train");
     ok = ok && cJSON_AddStringToObject(o, "model", t->recipe.model) && cJSON_AddNumberToObject(o, "step", (double)t->steps);
     ok = ok && cJSON_AddStringToObject(o, "data", rheo_base_name(t->recipe.data));
     cJSON *options = cJSON_AddObjectToObject(o, "options");
-    ok = ok && cJSON_AddNumberToObject(options, "n", RHEO_PICTURE_COUNT) && cJSON_AddNumberToObject(options, "temperature", PICTURE_TEMPERATURE);
+    ok = ok && cJSON_AddNumberToObject(options, "n", n) && cJSON_AddNumberToObject(options, "temperature", PICTURE_TEMPERATURE);
     ok = ok && cJSON_AddNumberToObject(options, "seed", 0) && cJSON_AddStringToObject(options, "weights", "ema");
     char *text = ok ? cJSON_PrintUnformatted(o) : NULL;
     cJSON_Delete(o);
     return text;
 }
 
+/* Of a model of classes a row each, as many rows and columns as there is room for. */
 static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
-    char about[96];
-    char *path = rheo_run_sample_path(&t->run, t->steps), *made_by = picture_origin(t);
+    const uint32_t classes = (uint32_t)t->in.model->classes, rows = classes < RHEO_PICTURE_COUNT ? classes : RHEO_PICTURE_COUNT;
+    const uint32_t columns = rows ? RHEO_PICTURE_COUNT / rows : 0, n = rows ? rows * columns : RHEO_PICTURE_COUNT;
+    uint8_t classes_of[RHEO_PICTURE_COUNT];
+    char about[96], label[RHEO_PICTURE_COUNT][8];
+    const char *labels[RHEO_PICTURE_COUNT];
+    char *path = rheo_run_sample_path(&t->run, t->steps), *made_by = picture_origin(t, n);
     uint8_t *images = malloc((size_t)(RHEO_PICTURE_COUNT * rheo_dims(s)));
+    for (uint32_t i = 0; i < n; i++) classes_of[i] = rows ? (uint8_t)(i / columns) : 0;
+    for (uint32_t k = 0; k < rows; k++) {
+        snprintf(label[k], sizeof label[k], "%u", k);
+        labels[k] = label[k];
+    }
     snprintf(about, sizeof about, "%s, step %llu, temperature %g, seed 0", t->recipe.model, (unsigned long long)t->steps,
              PICTURE_TEMPERATURE);
-    const rheo_grid_text text = { .about = about, .made_by = made_by };
+    const rheo_grid_text text = { .about = about, .made_by = made_by, .labels = rows ? labels : NULL };
     rheo_status st = path && made_by && images ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    if (!st) st = rheo_drawer_draw(&t->drawer, RHEO_PICTURE_COUNT, PICTURE_TEMPERATURE, 0, images, err);
-    if (!st) st = rheo_grid_write(path, images, RHEO_PICTURE_COUNT, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, 0, &text, err);
+    if (!st) st = rheo_drawer_draw(&t->drawer, n, classes_of, PICTURE_TEMPERATURE, 0, images, err);
+    if (!st) st = rheo_grid_write(path, images, n, (uint32_t)s.h, (uint32_t)s.w, (uint32_t)s.c, columns, &text, err);
     free(path);
     cJSON_free(made_by);
     free(images);

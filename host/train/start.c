@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "train/checkpoint.h"
+#include "train/classes.h"
 #include "train/footprint.h"
 #include "train/trainer.h"
 
@@ -64,11 +65,12 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     if (!st)
         st = rheo_footprint_check(&t->in, &t->recipe, train->count, rheo_plan_stats_of(t->step.apply).arena_bytes + rheo_state_bytes(t->in.state),
                                   err);
+    if (!st) st = rheo_classes_check(&t->recipe, t->in.model->classes, t->data, err);
     if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
     t->feed.augment = (rheo_augment){ t->recipe.flip, t->recipe.shift, t->data->h, t->data->w, t->data->c };
     t->n_valid = valid->count < most ? valid->count : most;
     for (int k = 0; k < 2 && !st; k++)
-        if (!(t->staging[k] = malloc((size_t)(t->recipe.batch * dims) * sizeof(float)))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+        if (!(t->staging[k] = malloc((size_t)(t->recipe.batch * (dims + t->in.model->classes)) * sizeof(float)))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
     return st;
 }
 
@@ -109,6 +111,11 @@ static rheo_status note_choice(void *user, const char *option, double value, con
 static rheo_status choose_options(rheo_trainer *t, rheo_error *err)
 {
     const rheo_model_type *type = rheo_model_find(t->recipe.model);
+    if (rheo_classes_wanted(&t->recipe)) {
+        rheo_status st = rheo_dataset_wait(t->data, err);
+        if (!st) st = rheo_classes_choose(&t->recipe, t->data, err);
+        if (st) return st;
+    }
     if (!type || !type->choose || !cJSON_GetObjectItemCaseSensitive(t->recipe.config, "auto")) return RHEO_OK;
     const rheo_status st = rheo_dataset_wait(t->data, err);
     return st ? st : type->choose(t->recipe.config, t->recipe.shape, &t->data->split[RHEO_SPLIT_TRAIN], note_choice, t, err);

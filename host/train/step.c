@@ -19,6 +19,10 @@ static rheo_status declare(rheo_trainstep *s, const rheo_recipe *r, rheo_error *
     s->packed = rheo_storage_add(state, "packed", RHEO_F32, flat);
     s->scalars = rheo_storage_add(state, "scalars", RHEO_F32, (int64_t)RHEO_SCALARS * RHEO_SCALAR_STRIDE);
     bool ok = s->m >= 0 && s->v >= 0 && s->ema >= 0 && s->batch >= 0 && s->packed >= 0 && s->scalars >= 0;
+    if (s->in->model->classes) {
+        s->classes = rheo_storage_add(state, "batch.classes", RHEO_F32, r->batch * s->in->model->classes);
+        ok = ok && s->classes >= 0;
+    }
     if (r->accumulate > 1) {
         s->gradient = rheo_storage_add(state, "gradient", RHEO_F32, flat);
         s->loss = rheo_storage_add(state, "loss", RHEO_F32, 1);
@@ -66,7 +70,13 @@ rheo_status rheo_trainstep_clear_sums(rheo_trainstep *s, rheo_error *err)
 
 /* ---- the graph ------------------------------------------------------------------------------------- */
 
-/* Sum over the batch of the loss in the unit shown, and its gradient over all trained parameters as one flat array. */
+static rheo_value total(rheo_graph *g, const rheo_model *m, rheo_value each)
+{
+    return rheo_reshape(g, rheo_affine(g, rheo_sum(g, each, RHEO_AXIS_N), rheo_unit(m), 0), rheo_vector(1));
+}
+
+/* Sum over the batch of the loss in the unit shown, and its gradient (with that of a penalty) over all trained parameters as one flat
+ * array. */
 static void build_loss(rheo_build *b, const rheo_trainstep *s, const rheo_recipe *r, rheo_value *loss, rheo_value *gradient,
                        rheo_error *err)
 {
@@ -89,10 +99,12 @@ static void build_loss(rheo_build *b, const rheo_trainstep *s, const rheo_recipe
     }
     rheo_name_scope(g, "loss");
     const rheo_value key = rheo_key_value(g, &s->key);
+    if (model->classes) b->classes = rheo_whole(g, s->classes, RHEO_SHAPE(r->batch, 1, 1, model->classes));
     const rheo_value each = model->type->loss(b, model, rheo_whole(g, s->batch, rheo_batch_shape(r->shape, r->batch)), key);
     rheo_name_scope(g, "loss");
-    *loss = rheo_reshape(g, rheo_affine(g, rheo_sum(g, each, RHEO_AXIS_N), rheo_unit(model), 0), rheo_vector(1));
-    rheo_gradients(g, 1, loss, NULL, trained, param, d);
+    *loss = total(g, model, each);
+    const rheo_value minimised[2] = { *loss, rheo_is_none(b->penalty) ? RHEO_NONE : total(g, model, b->penalty) };
+    rheo_gradients(g, rheo_is_none(b->penalty) ? 1 : 2, minimised, NULL, trained, param, d);
     rheo_name_scope(g, "gradient");
     *gradient = rheo_pack(g, trained, d, offset, rheo_params_flat(b->params, true));
     /* Where it is written as it is computed: of the parameters' size, so no part of the arena. */
@@ -249,7 +261,7 @@ static rheo_status choose_memory(rheo_trainstep *s, const rheo_recipe *r, rheo_g
 rheo_status rheo_trainstep_create(const rheo_instance *in, const rheo_recipe *recipe, rheo_trainstep *out, rheo_error *err)
 {
     const rheo_plan_options usual = rheo_usual_plan(in);
-    rheo_trainstep s = { .in = in, .gradient = -1, .loss = -1 };
+    rheo_trainstep s = { .in = in, .gradient = -1, .loss = -1, .classes = -1 };
     rheo_graph *apply = NULL, *micro = NULL;
     rheo_status st = declare(&s, recipe, err);
     if (!st) st = choose_memory(&s, recipe, &apply, err);

@@ -28,6 +28,7 @@ typedef struct rheo_trainstep {
     const rheo_instance *in;
     int m, v, ema;           /* like theta, flat */
     int batch;               /* [batch, h, w, c] */
+    int classes;             /* [batch, K], weights of its samples' classes; -1: the model has none */
     int scalars;
     int packed;              /* the gradient of the last (micro-)step, flat */
     int gradient, loss;      /* sums over micro-steps; -1 without accumulation */

@@ -12,12 +12,15 @@
 rheo_status rheo_trainer_feed(rheo_trainer *t, uint64_t step, int64_t micro, rheo_error *err)
 {
     const uint64_t first = (step * (uint64_t)t->recipe.accumulate + (uint64_t)micro) * (uint64_t)t->recipe.batch;
-    const int64_t count = t->recipe.batch * rheo_dims(t->recipe.shape);
+    const int64_t count = t->recipe.batch * rheo_dims(t->recipe.shape), classes = t->in.model->classes;
     float *x = t->staging[t->turn];
-    const rheo_status st = t->in.dev ? rheo_wait(t->in.dev, &t->passed[t->turn], err) : RHEO_OK;
+    rheo_status st = t->in.dev ? rheo_wait(t->in.dev, &t->passed[t->turn], err) : RHEO_OK;
     if (st) return st;
     rheo_feed_fill(&t->feed, first, t->recipe.batch, x);
-    return rheo_state_upload(t->in.state, t->step.batch, 0, count, x, err);
+    st = rheo_state_upload(t->in.state, t->step.batch, 0, count, x, err);
+    if (st || !classes) return st;
+    rheo_feed_fill_classes(&t->feed, first, t->recipe.batch, classes, x + count);
+    return rheo_state_upload(t->in.state, t->step.classes, 0, t->recipe.batch * classes, x + count, err);
 }
 
 static rheo_status one_step(rheo_trainer *t, rheo_error *err)

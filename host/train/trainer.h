@@ -17,7 +17,7 @@ typedef struct rheo_trainer {
     rheo_instance in;
     rheo_trainstep step;
     rheo_feed feed;
-    float *staging[2];       /* batches on their way to the device, in turn, */
+    float *staging[2];       /* batches on their way to the device, each before its classes, in turn, */
     cl_event passed[2];      /* and marks behind the (micro-)steps that read them */
     int turn;
     rheo_snapshot good;      /* as last saved: what bad steps return to */

@@ -258,6 +258,7 @@ typedef struct rheo_checkpoint_facts {
     uint32_t h, w, c;
     int vectors;
     int score;                  /* a score model: sampled by Langevin chains, without a density or a temperature */
+    uint32_t classes;           /* that the model is conditional on; 0: none */
     uint64_t parameters, step;
 } rheo_checkpoint_facts;
 void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *out);
@@ -270,19 +271,45 @@ void rheo_checkpoint_watch(rheo_checkpoint *c, rheo_batch_progress *progress, vo
  * Dinh et al. 2017, equation 3; Theis et al. 2016 for the dequantisation.
  *   x        in   [n, h, w, c] bytes in the model's shape; [n, c] floats for vectors
  *   out      out  [n], nats
- * One dequantisation an image, drawn from (seed, i). RHEO_EINVAL where the model has no likelihood. */
+ * One dequantisation an image, drawn from (seed, i). Of a model conditional on K classes p(x) = 1/K sum_y p(x|y), for which no labels are
+ * needed. RHEO_EINVAL where the model has no likelihood. */
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err);
 
 /* Samples: the inverse of the flow at `temperature` times normals; of a score model, its own annealed Langevin chains (rheo_sample_langevin
  * tells more), with temperature 1.
  *   out      out  [n, h, w, c] bytes; [n, c] floats for vectors
- * Sample i is a function of (seed, i), whatever n is; of a score model up to the rounding of float32. */
+ * Sample i is a function of (seed, i), whatever n is; of a score model up to the rounding of float32. Of a model conditional on K classes
+ * sample i is of class i mod K. */
 rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint64_t seed, void *out, rheo_error *err);
+
+/* ---- classes ------------------------------------------------------------------------------------------------
+ *
+ * A Glow trained with the option "classes" is p(x|y): the class y adds to mean and log deviation of the prior of its last latents
+ * (Kingma and Dhariwal 2018, their published code). Nothing else depends on y, so p(x|y) of all classes costs one pass. */
+
+/* NULL where class k has no name; lent until it is closed. And the class of a number or name given as text. Errors: RHEO_EINVAL says which
+ * there are. */
+const char *rheo_checkpoint_class_name(const rheo_checkpoint *c, uint32_t k);
+rheo_status rheo_checkpoint_class(const rheo_checkpoint *c, const char *text, uint32_t *out, rheo_error *err);
+
+/* As rheo_log_prob, given each class: out[i, k] = log p(x[i] | k) in nats.
+ *   out      out  [n, classes]
+ * Errors: RHEO_EINVAL for models without classes and n = 0. */
+rheo_status rheo_log_prob_classes(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err);
+
+/* As rheo_sample, with the class of each sample.
+ *   labels   in   [n]
+ * Errors: RHEO_EINVAL for models without classes and labels out of range. */
+rheo_status rheo_sample_classes(rheo_checkpoint *c, const unsigned char *labels, uint32_t n, double temperature, uint64_t seed, void *out,
+                                rheo_error *err);
 
 /* ---- codes of a flow --------------------------------------------------------------------------------------
  *
  * A flow's whitened latents, D numbers an image, N(0, I) under the model: z of each level's split and then of the top, each less
- * its prior's mean and divided by its deviation (Kingma and Dhariwal 2018; their interpolations and attributes work on these). */
+ * its prior's mean and divided by its deviation (Kingma and Dhariwal 2018; their interpolations and attributes work on these).
+ *
+ * Of a model conditional on classes the prior is here one for all: that of the classes' mean in mean and log deviation. So codes of
+ * different classes can be mixed and compared, are decoded without labels, and keep what tells the classes apart. */
 
 /* Codes of images.
  *   x        in   as rheo_log_prob's
@@ -293,7 +320,7 @@ rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t 
 /* The images of codes; from rheo_encode's they are those that went in, within one grey level (of the bits that the model keeps).
  *   codes    in   [n, D]
  *   out      out  [n, h, w, c] bytes; [n, c] floats for vectors
- * Zeros give what rheo_sample does at temperature 0. Errors as rheo_encode's. */
+ * Zeros give what rheo_sample does at temperature 0 (without classes). Errors as rheo_encode's. */
 rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void *out, rheo_error *err);
 
 /* Codes between two: out[k] = (1 - a) from + a to, a = k / (count - 1). Decoded, the way from one image to another.
@@ -428,6 +455,9 @@ typedef struct rheo_evaluation {
     double nats;                /* mean -log p(x); NAN without likelihood */
     double standard_error;      /* over images, in that unit */
     double entropy;             /* of generated data, nats: the least possible; NAN where not known */
+    double accuracy;            /* share of images whose class has the largest p(x|y): Bayes' rule, all classes alike beforehand; NAN without
+                                 * classes. With them all the above is given each image's class, but */
+    double without_labels;      /* the mean loss, in that unit, of p(x) = 1/K sum_y p(x|y) */
     double round_trip_error;    /* max |x - f^{-1}(f(x))|, x from -1/2 to 1/2; vectors as they are; NAN without latents */
     double images_per_second;
     uint64_t images;
@@ -436,7 +466,7 @@ typedef struct rheo_evaluation {
     rheo_band band[RHEO_BANDS];
 } rheo_evaluation;
 
-/* Mean loss of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's. */
+/* Mean loss of a split. Errors: RHEO_EFORMAT where the data's shape is not the model's, or their labels are no classes of it. */
 rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *options, rheo_evaluation *out, rheo_error *err);
 
 /* Area under the ROC curve of a score that is to be higher for one set than for another: the chance that it is, of one of each, equal
