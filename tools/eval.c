@@ -31,6 +31,8 @@ static int print_json(const rheo_evaluation *e, const char *data, const char *sp
       && cJSON_AddStringToObject(o, "data", data) && cJSON_AddStringToObject(o, "split", split)
       && cJSON_AddStringToObject(o, "weights", weights) && cJSON_AddStringToObject(o, "unit", e->unit)
       && cJSON_AddNumberToObject(o, "loss", e->loss) && add_bands(o, e);
+    if (!isnan(e->accuracy))
+        ok = ok && cJSON_AddNumberToObject(o, "accuracy", e->accuracy) && cJSON_AddNumberToObject(o, "without_labels", e->without_labels);
     return tool_print_json("eval", o, ok);
 }
 
@@ -50,6 +52,11 @@ static void print_text(const rheo_evaluation *e)
     } else {
         printf("bits/dim           %.4f +- %.4f\n", e->bits_per_dim, e->standard_error);
         printf("                   -log2 p(x) / %u, uniform dequantisation, its constant included\n", e->dims);
+    }
+    if (!isnan(e->accuracy)) {
+        printf("                   given each image's class; without labels %.4f, of p(x) = mean of p(x|class)\n", e->without_labels);
+        printf("accuracy           %.4f\n", e->accuracy);
+        printf("                   of the likeliest class given the image by Bayes' rule, all classes alike beforehand\n");
     }
     printf("images             %llu\n", (unsigned long long)e->images);
     if (!isnan(e->round_trip_error)) printf("round-trip error   %.3g\n", e->round_trip_error);
@@ -77,6 +84,7 @@ int tool_eval(int argc, char **argv)
         .command = "eval", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
         .summary = "Mean bits a dimension of held-out images with its standard error, and the largest error of "
                    "x -> latents -> x, with x from -1/2 to 1/2. Vectors: nats beside the data's entropy. Models "
+                   "conditional on classes: given each image's class, and how many classes Bayes' rule finds. Models "
                    "without likelihood: their loss, and that of each noise level.\v"
                    "Example: rheo eval runs/demo --limit 1000",
     };

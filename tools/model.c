@@ -21,6 +21,7 @@ char *tool_model_config(const tool_model *m)
         double number;
     } numbers[] = {
         { "sigma_begin", m->first }, { "sigma_end", m->last }, { "anneal_power", m->power }, { "epsilon", m->epsilon },
+        { "class_weight", m->class_weight },
         { "steps", m->steps >= 0 ? (double)m->steps : NAN },
     };
     cJSON *json = cJSON_CreateObject();
@@ -31,6 +32,7 @@ char *tool_model_config(const tool_model *m)
         if (words[k].text) ok = ok && cJSON_AddStringToObject(json, words[k].name, words[k].text);
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; ++k)
         if (!isnan(numbers[k].number)) ok = ok && cJSON_AddNumberToObject(json, numbers[k].name, numbers[k].number);
+    if (m->classes) ok = ok && cJSON_AddTrueToObject(json, "classes");
     if (m->choose) ok = ok && cJSON_AddTrueToObject(json, "auto");
     char *text = ok ? cJSON_PrintUnformatted(json) : NULL;
     cJSON_Delete(json);

@@ -116,7 +116,8 @@ int tool_score(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "score", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
-        .summary = "The log-likelihood of each image under a flow, the dequantisation's constant included. Likelihood alone is a poor sign of "
+        .summary = "The log-likelihood of each image under a flow, the dequantisation's constant included; of a model conditional on classes "
+                   "the mean of p(x|class), whatever labels the data have. Likelihood alone is a poor sign of "
                    "what a model was not trained on: flows give simpler images of other kinds more of it than their own (Nalisnick et al. "
                    "2019), which shows as an AUROC below 1/2.\v"
                    "Example: rheo score runs/demo --limit 1000 --against other-images --out scores.csv",

@@ -100,9 +100,10 @@ typedef struct tool_model {
     const char *coupling, *permutation, *padding;
     const char *network, *spacing, *objective, *projection, *dequantise, *convention, *denoise, *form;
     double first, last, power, epsilon;      /* of noise; NAN: not given */
-    bool choose;
+    double class_weight;                     /* NAN: not given */
+    bool choose, classes;
 } tool_model;
-#define TOOL_MODEL_NONE { .steps = -1, .first = NAN, .last = NAN, .power = NAN, .epsilon = NAN }
+#define TOOL_MODEL_NONE { .steps = -1, .first = NAN, .last = NAN, .power = NAN, .epsilon = NAN, .class_weight = NAN }
 #define TOOL_MODEL_OPTIONS(m) \
     { "levels", TOOL_INT, &(m).levels, "L", "levels: glow's of its multi-scale architecture, ncsn's of noise", 1, 10000 }, \
     { "depth", TOOL_INT, &(m).depth, "K", "glow: steps of flow a level", 1, 4096 }, \
@@ -111,6 +112,8 @@ typedef struct tool_model {
     { "permutation", TOOL_TEXT, &(m).permutation, "P", "glow: conv1x1, shuffle or reverse", 0, 0 }, \
     { "padding", TOOL_TEXT, &(m).padding, "MODE", "glow: of 3x3 convolutions: zero, or edge (an indicator channel)", 0, 0 }, \
     { "bits", TOOL_INT, &(m).bits, "N", "glow: bits of the data that are kept", 1, 8 }, \
+    { "classes", TOOL_FLAG, &(m).classes, NULL, "glow: conditional on the classes that label the data", 0, 0 }, \
+    { "class-weight", TOOL_NUMBER, &(m).class_weight, "W", "glow: of a classifier's bits beside bits/dim in training; 0.01", 0, 1e3 }, \
     { "network", TOOL_TEXT, &(m).network, "NET", "ncsn: v2 (default for images), v1, baseline, or mlp (for vectors)", 0, 0 }, \
     { "sigma-begin", TOOL_NUMBER, &(m).first, "S", "ncsn: the first noise level; v2 22.5, v1 1, baseline 0.01, mlp 0", 0, 1e6 }, \
     { "sigma-end", TOOL_NUMBER, &(m).last, "S", "ncsn: the last noise level; 0.01", 0, 1e6 }, \
