@@ -6,6 +6,7 @@
 #include "model/glow.h"
 #include "runs.h"
 #include "support.h"
+#include "train/classes.h"
 
 enum { SIDE = 4, DIMS = SIDE * SIDE, CLASSES = 3, TRAIN = 250, TEST = 200 };
 #define TINY "{\"classes\": true, \"levels\": 2, \"depth\": 2, \"width\": 8}"
@@ -423,6 +424,33 @@ Test(classes, folders_name_them)
     snprintf(data, sizeof data, "%s/others", s.folder);
     ASSERT_FAILS(rheo_evaluate(c, &o, &part, &err), RHEO_EFORMAT, "row 30 of test: found class 1, lower half, expected one of the model's 3");
     rheo_checkpoint_close(c);
+    clean(&s);
+}
+
+/* A checkpoint's config is not to be trusted. */
+Test(classes, names_from_a_config_are_checked)
+{
+    static const char *const bad[] = { "[\"a\", \"b\"]", "[\"a\", \"b\", 3]", "[\"a\", \"b\", \"\"]", "{}", "\"a\"" };
+    rheo_error err = RHEO_ERROR_INIT;
+    scratch s = make_data(CLASSES);
+    rheo_checkpoint_close(open_trained(&s, 0, 1));
+    state a = read_state(strcat(strcpy(s.path, s.folder), "/run"));
+    cJSON *json = rheo_recipe_to_json(&a.recipe), *data = cJSON_GetObjectItemCaseSensitive(json, "data");
+    rheo_recipe r;
+    cr_assert(!a.recipe.class_names && !cJSON_GetObjectItemCaseSensitive(data, "classes"), "IDX files name nothing");
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        cJSON_DeleteItemFromObjectCaseSensitive(data, "classes");
+        cJSON_AddItemToObject(data, "classes", cJSON_Parse(bad[k]));
+        ASSERT_FAILS(rheo_recipe_from_json(json, "file", &r, &err), RHEO_EFORMAT, "file: config: data.classes: expected names, as many as");
+    }
+    cJSON_DeleteItemFromObjectCaseSensitive(data, "classes");
+    cJSON_AddItemToObject(data, "classes", cJSON_Parse("[\"a\", \"b\", \"c\"]"));
+    ASSERT_OK(rheo_recipe_from_json(json, "file", &r, &err));
+    cr_assert_str_eq(rheo_class_name(&r, 2), "c");
+    cr_assert(!rheo_class_name(&r, 3));
+    rheo_recipe_free(&r);
+    cJSON_Delete(json);
+    free_state(&a);
     clean(&s);
 }
 

@@ -33,7 +33,7 @@ int tool_encode(int argc, char **argv)
     const tool_usage usage = {
         .command = "encode", .operands = "RUN|CHECKPOINT", .min_operands = 1, .max_operands = 1, .options = options,
         .summary = "Writes the codes of images under a flow: its whitened latents, which are N(0, I) under the model. rheo decode turns "
-                   "them back into the images.\v"
+                   "them back into the images. A model conditional on classes whitens all by its classes' mean prior, without labels.\v"
                    "Example: rheo encode runs/demo --limit 100 --out codes.npy",
     };
     rheo_error err = RHEO_ERROR_INIT;

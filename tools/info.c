@@ -63,6 +63,9 @@ static void print_text(const cJSON *o)
     printf("trained on %s: %s of %d x %d x %d, fingerprint %08x\n", text_of(data, "name"), text_of(data, "kind"),
            (int)cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 0)), (int)cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 1)),
            (int)cJSON_GetNumberValue(cJSON_GetArrayItem(shape, 2)), (unsigned)number_of(data, "fingerprint"));
+    const cJSON *classes = cJSON_GetObjectItemCaseSensitive(data, "classes"), *name = NULL;
+    if (classes) printf("classes by number:");
+    cJSON_ArrayForEach(name, classes) printf(" %s%s", cJSON_GetStringValue(name), name->next ? "," : "\n");
     printf("after step %.0f, %.1f minutes\n", number_of(progress, "step"), number_of(progress, "seconds") / 60);
     if (cJSON_GetObjectItemCaseSensitive(progress, "best"))
         printf("best on the validation split: %.4f at step %.0f\n", number_of(progress, "best"), number_of(progress, "best_step"));

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum { LABELS = 256 };
 
 bool rheo_classes_wanted(const rheo_recipe *r) { return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(r->config, "classes")); }
@@ -38,8 +40,10 @@ rheo_status rheo_classes_choose(rheo_recipe *r, const rheo_dataset *data, rheo_e
     }
     const int count = (int)names.count;
     const int classes = count ? count : highest_label(data) + 1;
-    cJSON *number = cJSON_CreateNumber(classes), *list = count ? cJSON_CreateStringArray((const char *const *)names.path, count) : NULL;
-    const bool ok = number && (list || !count) && cJSON_ReplaceItemInObjectCaseSensitive(r->config, "classes", number);
+    bool named = count > 0;
+    for (int k = 0; k < count; k++) named = named && rheo_utf8_check(names.path[k], strlen(names.path[k])) == strlen(names.path[k]);  /* checkpoints are */
+    cJSON *number = cJSON_CreateNumber(classes), *list = named ? cJSON_CreateStringArray((const char *const *)names.path, count) : NULL;
+    const bool ok = number && (list || !named) && cJSON_ReplaceItemInObjectCaseSensitive(r->config, "classes", number);
     rheo_listing_free(&names);
     if (ok) {
         cJSON_Delete(r->class_names);

@@ -7,7 +7,7 @@
 
 /* What was asked for: whether the model's options have "classes": true. */
 bool rheo_classes_wanted(const rheo_recipe *r);
-/* Then puts their number and names in its place: those of the folders, else one more than the highest label of the training and
+/* Then puts their number and names in its place: those of the folders (names where all are UTF-8), else one more than the highest label of the training and
  * validation rows. data has been read. Errors: RHEO_EINVAL where the data have no labels. */
 rheo_status rheo_classes_choose(rheo_recipe *r, const rheo_dataset *data, rheo_error *err);
 
