@@ -63,7 +63,7 @@ static rheo_value loss_of(prior_case *c, rheo_value classes)
 
 /* Central differences of step h in double: their error is h^2 of a third derivative, some 1e-10 of the largest gradient, and the loss's
  * rounding over h, 1e-16 * 100 / 1e-5 = 1e-9 nats. */
-Test(classes, gradient_agrees_with_differences)
+static void check_gradient(bool invert)
 {
     const double h = 1e-5;
     rheo_error err = RHEO_ERROR_INIT;
@@ -72,6 +72,7 @@ Test(classes, gradient_agrees_with_differences)
     const rheo_params *p = c.model->params;
     const int64_t n = rheo_params_flat(p, true);
     const int loss = test_storage(c.bench.s, RHEO_F32, 1, NULL), gradient = test_storage(c.bench.s, RHEO_F32, n, NULL);
+    c.b.invert = invert;
     const rheo_value each = loss_of(&c, rheo_whole(g, c.classes, RHEO_SHAPE(2, 1, 1, CLASSES)));
     cr_assert(!rheo_is_none(c.b.penalty));
     const rheo_value sum = rheo_sum(g, rheo_add(g, each, c.b.penalty), RHEO_AXIS_N);
@@ -107,6 +108,12 @@ Test(classes, gradient_agrees_with_differences)
     free(found);
     rheo_plan_destroy(plan);
     prior_finish(&c);
+}
+
+Test(classes, gradient_agrees_with_differences)
+{
+    check_gradient(false);
+    check_gradient(true);
 }
 
 /* One pass for all classes agrees with a pass each, and without labels the prior is their mean's. */
