@@ -413,12 +413,12 @@ Test(classes, folders_name_them)
     rheo_evaluation whole, part;
     ASSERT_OK(rheo_checkpoint_open(run, t.device, "raw", &c, &err));
     for (int i = 0; i < 3; i++) cr_assert_str_eq(rheo_checkpoint_class_name(c, (uint32_t)i), names[i]);
-    ASSERT_OK(rheo_checkpoint_class(c, "upper half", &k, &err));
+    ASSERT_OK(rheo_checkpoint_class_number(c, "upper half", &k, &err));
     cr_assert_eq(k, 2);
-    ASSERT_OK(rheo_checkpoint_class(c, "1", &k, &err));
+    ASSERT_OK(rheo_checkpoint_class_number(c, "1", &k, &err));
     cr_assert_eq(k, 1);
-    ASSERT_FAILS(rheo_checkpoint_class(c, "lower half", &k, &err), RHEO_EINVAL, "expected 0 to 2 or a name: left, right, upper half");
-    ASSERT_FAILS(rheo_checkpoint_class(c, "3", &k, &err), RHEO_EINVAL, "found '3', expected 0 to 2");
+    ASSERT_FAILS(rheo_checkpoint_class_number(c, "lower half", &k, &err), RHEO_EINVAL, "expected 0 to 2 or a name: left, right, upper half");
+    ASSERT_FAILS(rheo_checkpoint_class_number(c, "3", &k, &err), RHEO_EINVAL, "found '3', expected 0 to 2");
 
     /* Another folder's class 0 is this model's class 1, as its name says. */
     rheo_evaluate_defaults(&o);
@@ -511,7 +511,7 @@ Test(classes, refusals_leave_everything_as_it_was)
     cr_assert(f.classes == 0 && !rheo_checkpoint_class_name(c, 0));
     ASSERT_FAILS(rheo_log_prob_classes(c, x, 1, 0, p, &err), RHEO_EINVAL, "not conditional on classes");
     ASSERT_FAILS(rheo_sample_classes(c, &label, 1, 1, 0, x, &err), RHEO_EINVAL, "not conditional on classes");
-    ASSERT_FAILS(rheo_checkpoint_class(c, "0", &k, &err), RHEO_EINVAL, "not conditional on classes");
+    ASSERT_FAILS(rheo_checkpoint_class_number(c, "0", &k, &err), RHEO_EINVAL, "not conditional on classes");
     e.data = NULL;
     ASSERT_OK(rheo_evaluate(c, &e, &out, &err));
     cr_assert(isnan(out.accuracy) && isnan(out.without_labels));

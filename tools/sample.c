@@ -64,7 +64,7 @@ static rheo_status choose_classes(const rheo_checkpoint *c, const asked *a, uint
 {
     uint32_t one = 0;
     if (!a->class && !columns) return RHEO_OK;
-    const rheo_status st = a->class ? rheo_checkpoint_class(c, a->class, &one, err) : RHEO_OK;
+    const rheo_status st = a->class ? rheo_checkpoint_class_number(c, a->class, &one, err) : RHEO_OK;
     if (st) return st;
     *out = malloc(n);
     for (uint32_t i = 0; i < n && *out; ++i) (*out)[i] = (unsigned char)(a->class ? one : i / columns);

@@ -9,7 +9,7 @@
 
 const char *rheo_checkpoint_class_name(const rheo_checkpoint *c, uint32_t k) { return rheo_class_name(&c->recipe, k); }
 
-rheo_status rheo_checkpoint_class(const rheo_checkpoint *c, const char *text, uint32_t *out, rheo_error *err)
+rheo_status rheo_checkpoint_class_number(const rheo_checkpoint *c, const char *text, uint32_t *out, rheo_error *err)
 {
     return rheo_class_find(&c->recipe, c->in.model->classes, text, out, err);
 }

@@ -290,7 +290,7 @@ rheo_status rheo_sample(rheo_checkpoint *c, uint32_t n, double temperature, uint
 /* NULL where class k has no name; lent until it is closed. And the class of a number or name given as text. Errors: RHEO_EINVAL says which
  * there are. */
 const char *rheo_checkpoint_class_name(const rheo_checkpoint *c, uint32_t k);
-rheo_status rheo_checkpoint_class(const rheo_checkpoint *c, const char *text, uint32_t *out, rheo_error *err);
+rheo_status rheo_checkpoint_class_number(const rheo_checkpoint *c, const char *text, uint32_t *out, rheo_error *err);
 
 /* As rheo_log_prob, given each class: out[i, k] = log p(x[i] | k) in nats.
  *   out      out  [n, classes]
