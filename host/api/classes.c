@@ -25,6 +25,7 @@ static rheo_status each_batch(rheo_checkpoint *c, const rheo_rows *rows, uint32_
         const int64_t now = n - first < RHEO_EVALUATION_BATCH ? n - first : RHEO_EVALUATION_BATCH;
         st = rheo_evaluator_class_loss(&c->evaluator, rows, first, now, seed, loss, err);
         for (int64_t i = 0; i < now && !st; i++) take(user, first + (uint32_t)i, loss + i * classes, classes);
+        if (!st) rheo_watch_tell(&c->watch, first + (uint32_t)now, n);
     }
     free(loss);
     return st;
