@@ -131,7 +131,7 @@ static rheo_status write_picture(rheo_trainer *t, rheo_error *err)
     const char *labels[RHEO_PICTURE_COUNT];
     char *path = rheo_run_sample_path(&t->run, t->steps), *made_by = picture_origin(t, n);
     uint8_t *images = malloc((size_t)(RHEO_PICTURE_COUNT * rheo_dims(s)));
-    for (uint32_t i = 0; i < n; i++) classes_of[i] = rows ? (uint8_t)(i / columns) : 0;
+    for (uint32_t i = 0; i < n; i++) classes_of[i] = (uint8_t)(rows ? i / columns : 0);
     for (uint32_t k = 0; k < rows; k++) {
         snprintf(label[k], sizeof label[k], "%u", k);
         labels[k] = label[k];
