@@ -218,7 +218,7 @@ Test(images, classes_have_the_same_numbers_in_both_parts)
     rheo_listing_free(&names);
     rheo_dataset_close(d);
     char *json = NULL;
-    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, &json, &err));
+    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, NULL, &json, &err));
     const char *cat = strstr(json, "\"cat\":\t1"), *dog = strstr(json, "\"dog\":\t1"), *owl = strstr(json, "\"owl\":\t2");
     cr_assert(cat && dog && owl && cat < dog && dog < owl, "%s", json);
     rheo_free(json);
@@ -275,14 +275,14 @@ Test(images, described)
     }
     char sheet[sizeof s.path];
     strcpy(sheet, scratch_file(&s, ".sheet.png"));
-    ASSERT_OK(rheo_data_describe(s.folder, 0, sheet, &json, &err));
+    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, sheet, &json, &err));
     cr_assert(strstr(json, "PNG and JPEG images") && !strstr(json, "broken") && access(sheet, R_OK) == 0, "%s", json);
     rheo_free(json);
     scratch_put(&s, "03.png", "\x89PNG", 4);
     scratch_put(&s, "05.jpg", "x", 1);
-    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, &json, &err));
+    ASSERT_OK(rheo_data_describe(s.folder, 0, NULL, NULL, &json, &err));
     cr_assert(strstr(json, "03.png: found 4 bytes") && strstr(json, "05.jpg: "), "all broken files are named: %s", json);
     rheo_free(json);
-    ASSERT_FAILS(rheo_data_describe("/none", 0, NULL, &json, &err), RHEO_EINVAL, "'/none'");
+    ASSERT_FAILS(rheo_data_describe("/none", 0, NULL, NULL, &json, &err), RHEO_EINVAL, "'/none'");
     remove_all(&s);
 }

@@ -16,14 +16,40 @@ rheo_status tool_write_text(const char *path, FILE *stream, char **text, const s
     return st;
 }
 
-static rheo_status write_points(const char *path, const float *x, uint32_t n, uint32_t c, rheo_error *err)
+/* A field, in quotes where it would be read as something else. */
+static void write_name(FILE *f, const char *name)
 {
+    const bool quoted = strpbrk(name, ",;\t\"") || *name == ' ' || tool_ends_in(name, " ");
+    if (quoted) fputc('"', f);
+    for (const char *c = name; *c; ++c) {
+        if (*c == '"') fputc('"', f);
+        fputc(*c, f);
+    }
+    if (quoted) fputc('"', f);
+}
+
+static rheo_status write_points(const char *path, const float *x, uint32_t n, const rheo_checkpoint_facts *facts, rheo_error *err)
+{
+    const uint32_t c = facts->c;
     char *text = NULL;
     size_t bytes = 0;
     FILE *f = open_memstream(&text, &bytes);
+    for (uint32_t k = 0; f && facts->columns && k < c; ++k) {
+        write_name(f, facts->columns[k]);
+        fputc(k + 1 == c ? '\n' : ',', f);
+    }
     for (uint32_t i = 0; f && i < n; ++i)
-        for (uint32_t k = 0; k < c; ++k) fprintf(f, "%.9g%c", (double)x[i * c + k], k + 1 == c ? '\n' : ',');
+        for (uint32_t k = 0; k < c; ++k) fprintf(f, "%.9g%c", (double)x[(size_t)i * c + k], k + 1 == c ? '\n' : ',');
     return tool_write_text(path, f, &text, &bytes, err);
+}
+
+static rheo_status write_vectors(const char *path, const float *x, uint32_t n, const rheo_checkpoint_facts *f, rheo_error *err)
+{
+    const bool array = f->h > 1 || f->w > 1, npy = tool_ends_in(path, ".npy");
+    if (npy) return array ? rheo_npy_write(path, x, n, f->h, f->w, f->c, err) : rheo_codes_write(path, x, n, f->c, err);
+    if (!array) return write_points(path, x, n, f, err);
+    snprintf(err->text, sizeof err->text, "%.400s: samples are arrays of %u x %u x %u, expected a name in .npy", path, f->h, f->w, f->c);
+    return err->status = RHEO_EINVAL;
 }
 
 /* ---- what made it -------------------------------------------------------------------------------------------------- */
@@ -113,9 +139,9 @@ rheo_status tool_write_samples(const char *path, const void *x, uint32_t n, uint
 {
     const rheo_checkpoint_facts *f = o->facts;
     const size_t count = (size_t)n * f->h * f->w * f->c;
-    if (f->vectors) return tool_ends_in(path, ".npy") ? rheo_npy_write(path, x, n, f->h, f->w, f->c, err) : write_points(path, x, n, f->c, err);
-    if (!tool_ends_in(path, ".npy")) return tool_write_grid(path, x, n, columns, o, err);
     const unsigned char *bytes = x;
+    if (f->vectors) return write_vectors(path, x, n, f, err);
+    if (!tool_ends_in(path, ".npy")) return tool_write_grid(path, x, n, columns, o, err);
     float *floats = malloc(count * sizeof *floats);
     if (!floats) return err->status = RHEO_ENOMEM;
     for (size_t k = 0; k < count; ++k) floats[k] = (float)bytes[k] / 255;

@@ -102,6 +102,7 @@ int tool_plan(int argc, char **argv)
     bool json = false;
     const tool_option options[] = {
         { "data", TOOL_TEXT, &o.data, "D", "fashion-mnist, toy:NAME, or a folder of images, IDX or CIFAR-10 files", 0, 0 },
+        { "columns", TOOL_TEXT, &o.columns, "A,B", "of a table: names, or numbers from 1; all unless given", 0, 0 },
         { "size", TOOL_INT, &size, "S", "images of a folder: crop the middle square, resize to S x S", 1, 8192 },
         { "epochs", TOOL_NUMBER, &epochs, "E", "time for so many passes over the training data; 1", 1e-9, 1e9 },
         { "images", TOOL_INT, &images, "N", "time for so many images", 1, 1e15 },

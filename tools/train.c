@@ -92,7 +92,8 @@ int tool_train(int argc, char **argv)
     a.batch = o->batch;
     a.accumulate = o->accumulate;
     const tool_option options[] = {
-        { "data", TOOL_TEXT, &o->data, "D", "fashion-mnist, toy:NAME, or a folder of images, IDX or CIFAR-10 files", 0, 0 },
+        { "data", TOOL_TEXT, &o->data, "D", "fashion-mnist, toy:NAME, a folder of images, IDX or CIFAR-10 files, or a table, .csv or .npy", 0, 0 },
+        { "columns", TOOL_TEXT, &o->columns, "A,B", "of a table: names, or numbers from 1; all unless given", 0, 0 },
         { "size", TOOL_INT, &a.size, "S", "images of a folder: crop the middle square, resize to S x S", 1, 8192 },
         { "flip", TOOL_FLAG, &a.flip, NULL, "mirror training images, left for right, with probability 1/2", 0, 0 },
         { "shift", TOOL_INT, &a.shift, "P", "move training images by up to P pixels each way, the border repeated", 0, 8192 },
@@ -119,7 +120,7 @@ int tool_train(int argc, char **argv)
     };
     const tool_usage usage = {
         .command = "train", .operands = "[MODEL]", .max_operands = 1, .options = options, .given = &given,
-        .summary = "Trains a model (glow or ncsn) on images or points. Ctrl-C saves; rheo train --resume RUN goes on where it was. "
+        .summary = "Trains a model (glow or ncsn) on images or rows of numbers. Ctrl-C saves; rheo train --resume RUN goes on where it was. "
                    "The run folder is printed at the end.\v"
                    "Example: rheo train glow --data fashion-mnist --out runs/demo --minutes 10",
     };

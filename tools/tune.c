@@ -14,7 +14,8 @@ int tool_tune(int argc, char **argv)
     long long batch = o.batch, accumulate = o.accumulate, size = 0;
     double limit = 60;
     const tool_option options[] = {
-        { "data", TOOL_TEXT, &o.data, "D", "fashion-mnist, toy:NAME, or a folder of images, IDX or CIFAR-10 files", 0, 0 },
+        { "data", TOOL_TEXT, &o.data, "D", "fashion-mnist, toy:NAME, a folder of images, IDX or CIFAR-10 files, or a table, .csv or .npy", 0, 0 },
+        { "columns", TOOL_TEXT, &o.columns, "A,B", "of a table: names, or numbers from 1; all unless given", 0, 0 },
         { "size", TOOL_INT, &size, "S", "images of a folder: crop the middle square, resize to S x S", 1, 8192 },
         { "device", TOOL_TEXT, &o.device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
         TOOL_MODEL_OPTIONS(model),

@@ -20,6 +20,16 @@ static rheo_status upload(rheo_checkpoint *c, const float *theta, const float *f
     return st;
 }
 
+static rheo_status name_columns(rheo_checkpoint *c, rheo_error *err)
+{
+    const rheo_standard *s = &c->recipe.standard;
+    if (!s->columns) return RHEO_OK;
+    c->columns = malloc(s->columns * sizeof *c->columns);
+    if (!c->columns) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    for (uint32_t k = 0; k < s->columns; k++) c->columns[k] = s->column[k].name;
+    return RHEO_OK;
+}
+
 rheo_status rheo_checkpoint_open(const char *path, const char *device, const char *weights, rheo_checkpoint **out, rheo_error *err)
 {
     static const char *const kinds[] = { "ema", "raw", NULL };
@@ -37,6 +47,8 @@ rheo_status rheo_checkpoint_open(const char *path, const char *device, const cha
     if (!st) st = rheo_instance_create(model, device, &c->in, err);
     if (!st) rheo_instance_choose(&c->in, &c->recipe.variants);
     if (!st && !(c->remarks = rheo_faults_text(&c->recipe.variants.faults))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st) rheo_instance_in_units(&c->in, &c->recipe.standard);
+    if (!st) st = name_columns(c, err);
     if (!st) st = upload(c, shot.flat[flat], shot.fixed, err);
     c->step = shot.step;
     c->path = file;
@@ -59,6 +71,7 @@ void rheo_checkpoint_close(rheo_checkpoint *c)
     rheo_recipe_free(&c->recipe);
     free(c->path);
     free(c->remarks);
+    free(c->columns);
     free(c);
 }
 
@@ -69,9 +82,26 @@ void rheo_checkpoint_facts_of(const rheo_checkpoint *c, rheo_checkpoint_facts *o
     const rheo_data_shape s = c->recipe.shape;
     *out = (rheo_checkpoint_facts){
         .model = c->recipe.model, .data = c->recipe.data, .h = (uint32_t)s.h, .w = (uint32_t)s.w, .c = (uint32_t)s.c, .vectors = !s.bytes,
-        .score = rheo_is_score(c), .classes = (uint32_t)c->in.model->classes,
+        .columns = c->columns, .score = rheo_is_score(c), .classes = (uint32_t)c->in.model->classes,
         .parameters = (uint64_t)rheo_params_numbers(c->in.model->params), .step = c->step,
     };
+}
+
+rheo_status rheo_rows_of(const rheo_checkpoint *c, const void *x, uint32_t n, rheo_rows *rows, float **own, rheo_error *err)
+{
+    const size_t count = n * (size_t)rheo_dims(c->recipe.shape);
+    *rows = (rheo_rows){ .count = n };
+    *own = NULL;
+    if (c->recipe.shape.bytes) rows->images = (uint8_t *)(uintptr_t)x;          /* read only */
+    else if (!c->recipe.standard.columns) rows->vectors = (float *)(uintptr_t)x;
+    else if (!(rows->vectors = *own = malloc(count * sizeof **own))) return rheo_fail(err, RHEO_ENOMEM, "no memory for %u rows", n);
+    else rheo_standard_apply(&c->recipe.standard, x, count, *own);
+    return RHEO_OK;
+}
+
+void rheo_in_units(const rheo_checkpoint *c, uint32_t n, void *x)
+{
+    if (!c->recipe.shape.bytes) rheo_standard_undo(&c->recipe.standard, x, n * (size_t)rheo_dims(c->recipe.shape));
 }
 
 void rheo_checkpoint_watch(rheo_checkpoint *c, rheo_batch_progress *progress, void *user)
@@ -84,24 +114,18 @@ rheo_status rheo_need_evaluator(rheo_checkpoint *c, rheo_error *err)
     return c->evaluator.loss ? RHEO_OK : rheo_evaluator_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, true, &c->evaluator, err);
 }
 
-rheo_rows rheo_lent_rows(const rheo_checkpoint *c, const void *x, uint32_t n)
-{
-    rheo_rows rows = { .count = n };
-    if (c->recipe.shape.bytes) rows.images = (uint8_t *)(uintptr_t)x;   /* read only */
-    else rows.vectors = (float *)(uintptr_t)x;
-    return rows;
-}
-
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
 {
-    const rheo_rows rows = rheo_lent_rows(c, x, n);
+    rheo_rows rows;
+    float *own = NULL;
     if (!c->in.model->type->likelihood) return rheo_fail(err, RHEO_EINVAL, "log_prob: %s has no likelihood", c->recipe.model);
     if (!n) return rheo_fail(err, RHEO_EINVAL, "log_prob: no images");
     double *each = malloc(n * sizeof *each);
     if (!each) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     const bool mixture = c->in.model->classes > 0;
     rheo_watch_begin(&c->watch);
-    rheo_status st = mixture ? rheo_mixture_loss(c, &rows, seed, each, err) : rheo_need_evaluator(c, err);
+    rheo_status st = rheo_rows_of(c, x, n, &rows, &own, err);
+    if (!st) st = mixture ? rheo_mixture_loss(c, &rows, seed, each, err) : rheo_need_evaluator(c, err);
     for (uint32_t first = 0; first < n && !st && !mixture; first += RHEO_EVALUATION_BATCH) {
         const uint32_t now = n - first < RHEO_EVALUATION_BATCH ? n - first : RHEO_EVALUATION_BATCH;
         st = rheo_evaluator_loss(&c->evaluator, &rows, first, now, seed, each + first, err);
@@ -109,6 +133,7 @@ rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_
     }
     for (uint32_t i = 0; i < n && !st; i++) out[i] = -each[i];
     free(each);
+    free(own);
     return st;
 }
 
@@ -139,6 +164,7 @@ static rheo_status sample_flow(rheo_checkpoint *c, const unsigned char *labels, 
     for (uint32_t i = 0; i < n && turns; i++) turns[i] = (unsigned char)(i % classes);
     if (!st && !c->drawer.plan) st = rheo_drawer_create(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->drawer, err);
     if (!st) st = rheo_drawer_draw(&c->drawer, n, labels ? labels : turns, temperature, seed, out, err);
+    if (!st) rheo_in_units(c, n, out);
     free(turns);
     return st;
 }
@@ -213,7 +239,8 @@ rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rh
     rheo_dataset *data = NULL;
     rheo_split split = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(o->split, &split, err);
-    if (!st) st = rheo_dataset_open(o->data ? o->data : c->recipe.data, c->recipe.size, 1u << split, &data, err);
+    const rheo_reading how = rheo_recipe_reading(&c->recipe);
+    if (!st) st = rheo_dataset_read(o->data ? o->data : c->recipe.data, &how, 1u << split, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     uint8_t *labels = NULL;
     if (!st) st = rheo_classes_match(&c->recipe, c->in.model->classes, data, split, &labels, err);

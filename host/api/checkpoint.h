@@ -18,15 +18,19 @@ struct rheo_checkpoint {
     rheo_encoder encoder;
     rheo_score_drawer chains;
     rheo_watch watch;
+    const char **columns;           /* names in the recipe's standard; NULL without */
 };
 
-/* checkpoint.c: makes the evaluator where there is none; the caller's rows, lent. */
+/* checkpoint.c: makes the evaluator where there is none. */
 rheo_status rheo_need_evaluator(rheo_checkpoint *c, rheo_error *err);
-rheo_rows rheo_lent_rows(const rheo_checkpoint *c, const void *x, uint32_t n);
 /* classes.c, of models of classes: -log of the classes' mean p(x) [rows->count], and what an evaluation says of them. */
 rheo_status rheo_mixture_loss(rheo_checkpoint *c, const rheo_rows *rows, uint64_t seed, double *out, rheo_error *err);
 rheo_status rheo_evaluate_classes(rheo_checkpoint *c, const rheo_rows *rows, uint32_t n, uint64_t seed, rheo_evaluation *out,
                                   rheo_error *err);
+/* The caller's x as rows of the model: lent, or where they are standardised a copy in *own for the caller to free. */
+rheo_status rheo_rows_of(const rheo_checkpoint *c, const void *x, uint32_t n, rheo_rows *rows, float **own, rheo_error *err);
+/* Samples in the data's units, in place. */
+void rheo_in_units(const rheo_checkpoint *c, uint32_t n, void *x);
 
 static inline bool rheo_is_score(const rheo_checkpoint *c) { return c->in.model->type == &rheo_model_ncsn; }
 

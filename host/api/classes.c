@@ -39,15 +39,18 @@ static void keep_all(void *user, uint32_t row, const double *loss, int64_t class
 
 rheo_status rheo_log_prob_classes(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err)
 {
-    const rheo_rows rows = rheo_lent_rows(c, x, n);
+    rheo_rows rows;
+    float *own = NULL;
     const size_t count = n * (size_t)c->in.model->classes;
     if (!c->in.model->classes) return rheo_fail(err, RHEO_EINVAL, "found a model that is not conditional on classes");
     if (!n) return rheo_fail(err, RHEO_EINVAL, "log_prob_classes: no images");
     double *all = malloc(count * sizeof *all);
     if (!all) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    const rheo_status st = each_batch(c, &rows, n, seed, keep_all, all, err);
+    rheo_status st = rheo_rows_of(c, x, n, &rows, &own, err);
+    if (!st) st = each_batch(c, &rows, n, seed, keep_all, all, err);
     for (size_t k = 0; k < count && !st; k++) out[k] = all[k];
     free(all);
+    free(own);
     return st;
 }
 

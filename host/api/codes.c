@@ -17,11 +17,15 @@ static rheo_status need_latents(const rheo_checkpoint *c, const char *call, uint
 
 rheo_status rheo_encode(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, float *codes, rheo_error *err)
 {
-    const rheo_rows rows = rheo_lent_rows(c, x, n);
+    rheo_rows rows;
+    float *own = NULL;
     rheo_status st = need_latents(c, "encode", n, err);
+    if (!st) st = rheo_rows_of(c, x, n, &rows, &own, err);
     if (!st && !c->encoder.plan) st = rheo_encoder_create(&c->in, c->in.theta, RHEO_EVALUATION_BATCH, &c->encoder, err);
     rheo_watch_begin(&c->watch);
-    return st ? st : rheo_encoder_encode(&c->encoder, &rows, seed, codes, &c->watch, err);
+    if (!st) st = rheo_encoder_encode(&c->encoder, &rows, seed, codes, &c->watch, err);
+    free(own);
+    return st;
 }
 
 rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void *out, rheo_error *err)
@@ -30,7 +34,9 @@ rheo_status rheo_decode(rheo_checkpoint *c, const float *codes, uint32_t n, void
     if (!st && !c->decoder.plan)
         st = rheo_drawer_create_given(&c->in, c->in.theta, c->recipe.config, RHEO_EVALUATION_BATCH, &c->decoder, err);
     rheo_watch_begin(&c->watch);
-    return st ? st : rheo_drawer_decode(&c->decoder, n, NULL, codes, out, &c->watch, err);
+    if (!st) st = rheo_drawer_decode(&c->decoder, n, NULL, codes, out, &c->watch, err);
+    if (!st) rheo_in_units(c, n, out);
+    return st;
 }
 
 void rheo_codes_between(const float *from, const float *to, uint32_t dims, uint32_t count, float *out)
@@ -85,12 +91,14 @@ rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, con
     rheo_data taken = { .x = NULL };
     rheo_split k = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(split, &k, err);
-    if (!st) st = rheo_dataset_open(name ? name : c->recipe.data, c->recipe.size, 1u << k, &data, err);
+    const rheo_reading how = rheo_recipe_reading(&c->recipe);
+    if (!st) st = rheo_dataset_read(name ? name : c->recipe.data, &how, 1u << k, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     const uint32_t held = st ? 0 : data->split[k].count;
     if (!st && first >= held)
         st = rheo_fail(err, RHEO_EINVAL, "%s: row %u, expected below %u, as many as %s has", data->name, first, held, split);
     if (!st) st = take(data, &data->split[k], first, limit && limit < held - first ? limit : held - first, &taken, err);
+    if (!st) rheo_in_units(c, taken.n, taken.x);
     if (st) rheo_data_free(&taken);
     else *out = taken;
     rheo_dataset_close(data);
@@ -144,18 +152,23 @@ rheo_status rheo_codes_read(const char *path, uint32_t dims, float **codes, uint
 {
     rheo_npy npy = { .data = NULL };
     rheo_status st = rheo_npy_load(path, &npy, err);
-    const float *x = npy.data;
+    const bool bytes = npy.type == RHEO_NPY_BYTES;
     if (st) return st;
-    if (npy.rank != 2 || npy.bytes || npy.dim[1] != dims || npy.dim[0] > UINT32_MAX)
+    if (npy.rank != 2 || bytes || npy.dim[1] != dims || npy.dim[0] > UINT32_MAX)
         st = rheo_fail(err, RHEO_EFORMAT, "%s: found %d dimensions of %s, the second %llu; expected floats [n, %u], codes of the model", path,
-                       npy.rank, npy.bytes ? "bytes" : "floats", (unsigned long long)npy.dim[1], dims);
-    for (uint64_t i = 0; !st && i < npy.dim[0] * dims; i++)
+                       npy.rank, bytes ? "bytes" : "floats", (unsigned long long)npy.dim[1], dims);
+    float *x = st ? NULL : malloc((size_t)npy.count * sizeof *x);
+    if (!st && !x) st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    for (uint64_t i = 0; !st && i < npy.count; i++) {
+        x[i] = (float)rheo_npy_at(&npy, i);
         if (!(x[i] >= -1e30f && x[i] <= 1e30f)) st = rheo_fail(err, RHEO_EFORMAT, "%s: element %llu is not finite", path, (unsigned long long)i);
+    }
+    free(npy.data);
     if (st) {
-        free(npy.data);
+        free(x);
         return st;
     }
-    *codes = npy.data;
+    *codes = x;
     *n = (uint32_t)npy.dim[0];
     return RHEO_OK;
 }

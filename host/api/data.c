@@ -14,13 +14,17 @@ static void keep(void *user, const char *message)
     cJSON_AddItemToArray(user, cJSON_CreateString(message));
 }
 
-static void add_range(cJSON *o, const rheo_rows *rows, size_t numbers)
+static void add_range(cJSON *o, const rheo_dataset *data)
 {
+    const rheo_rows *rows = &data->split[RHEO_SPLIT_TRAIN];
+    const rheo_standard *s = &data->standard;
+    const size_t numbers = (size_t)data->h * data->w * data->c * rows->count;
     double least = 0, most = 0;
-    for (size_t k = 0; k < numbers * rows->count; k++) {
-        const double v = rows->images ? (double)rows->images[k] : (double)rows->vectors[k];
-        if (!k || v < least) least = v;
-        if (!k || v > most) most = v;
+    for (size_t k = 0; k < (s->columns ? s->columns : numbers); k++) {
+        const double low = s->columns ? s->column[k].least : rows->images ? rows->images[k] : (double)rows->vectors[k];
+        const double high = s->columns ? s->column[k].most : low;
+        if (!k || low < least) least = low;
+        if (!k || high > most) most = high;
     }
     cJSON_AddItemToObject(o, "range", cJSON_CreateDoubleArray((const double[]){ least, most }, 2));
 }
@@ -44,6 +48,31 @@ static rheo_status add_classes(cJSON *o, const rheo_dataset *data, rheo_error *e
     return st;
 }
 
+static void add_columns(cJSON *o, const rheo_standard *s)
+{
+    if (!s->columns) return;
+    cJSON *list = cJSON_AddArrayToObject(o, "columns");
+    for (uint32_t k = 0; k < s->columns; k++) {
+        const rheo_column *c = &s->column[k];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "name", c->name);
+        cJSON_AddNumberToObject(row, "min", c->least);
+        cJSON_AddNumberToObject(row, "max", c->most);
+        cJSON_AddNumberToObject(row, "mean", c->mean);
+        cJSON_AddNumberToObject(row, "deviation", c->deviation);
+        cJSON_AddItemToArray(list, row);
+    }
+}
+
+static void add_constant(cJSON *o, const rheo_dataset *data)
+{
+    uint8_t value = 0;
+    uint32_t k = rheo_constant_channel(data, 0, &value);
+    if (k == data->c) return;
+    cJSON *list = cJSON_AddArrayToObject(o, "constant");
+    for (; k < data->c; k = rheo_constant_channel(data, k + 1, &value)) cJSON_AddItemToArray(list, cJSON_CreateNumber(k));
+}
+
 static rheo_status describe(const rheo_dataset *data, const char *sheet, cJSON *o, rheo_error *err)
 {
     const rheo_rows *train = &data->split[RHEO_SPLIT_TRAIN];
@@ -55,19 +84,21 @@ static rheo_status describe(const rheo_dataset *data, const char *sheet, cJSON *
     for (int k = 0; k < RHEO_SPLITS; k++) cJSON_AddNumberToObject(splits, rheo_split_name((rheo_split)k), data->split[k].count);
     const rheo_status st = add_classes(o, data, err);
     if (st) return st;
-    add_range(o, train, (size_t)data->h * data->w * data->c);
+    add_range(o, data);
+    add_columns(o, &data->standard);
+    add_constant(o, data);
     if (!sheet) return RHEO_OK;
     if (!train->images) return rheo_fail(err, RHEO_EINVAL, "%s: found vectors, only images have a sheet", data->name);
     return rheo_grid_write(sheet, train->images, train->count < SHEET ? train->count : SHEET, data->h, data->w, data->c, 0, NULL, err);
 }
 
-rheo_status rheo_data_describe(const char *name, uint32_t size, const char *sheet, char **json, rheo_error *err)
+rheo_status rheo_data_describe(const char *name, uint32_t size, const char *columns, const char *sheet, char **json, rheo_error *err)
 {
     rheo_dataset *data = NULL;
     rheo_error why = RHEO_ERROR_INIT;
     cJSON *o = cJSON_CreateObject();
     rheo_status st = o && cJSON_AddStringToObject(o, "data", name) ? RHEO_OK : RHEO_ENOMEM;
-    if (!st) st = rheo_dataset_open(name, size, (1u << RHEO_SPLITS) - 1, &data, &why);
+    if (!st) st = rheo_dataset_read(name, &(rheo_reading){ .size = size, .columns = columns }, (1u << RHEO_SPLITS) - 1, &data, &why);
     if (!st) st = describe(data, sheet, o, err);
     else {
         cJSON *broken = cJSON_CreateArray();

@@ -43,14 +43,13 @@ rheo_status rheo_npy_read(const char *path, float **x, uint32_t *n, uint32_t *h,
     rheo_npy npy;
     rheo_status st = rheo_npy_load(path, &npy, err);
     if (st) return st;
-    const uint64_t count = npy.dim[0] * npy.dim[1] * npy.dim[2] * npy.dim[3];
-    float *out = malloc((size_t)count * sizeof *out);
+    float *out = malloc((size_t)npy.count * sizeof *out);
     if (npy.rank < 3)
         st = rheo_fail(err, RHEO_EFORMAT, "%s: found %d dimensions, expected images [n, h, w, c] or [n, h, w]", path, npy.rank);
     else if (!out)
         st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
-    for (uint64_t i = 0; i < count && !st; i++) {
-        const float v = npy.bytes ? (float)((const unsigned char *)npy.data)[i] / 255 : ((const float *)npy.data)[i];
+    for (uint64_t i = 0; i < npy.count && !st; i++) {
+        const float v = (float)(rheo_npy_at(&npy, i) / (npy.type == RHEO_NPY_BYTES ? 255 : 1));
         if (!(v >= -1e30f && v <= 1e30f))
             st = rheo_fail(err, RHEO_EFORMAT, "%s: element %llu is not finite", path, (unsigned long long)i);
         else

@@ -8,15 +8,14 @@
 #include <zlib.h>
 
 #include "base/file.h"
-#include "base/philox.h"
 #include "base/text.h"
 #include "data/kept.h"
+#include "data/split.h"
+#include "data/table.h"
 #include "data/toy.h"
 
-/* Splits and toys are part of what a data set is, so their seeds are constants and not the run's. */
-#define SPLIT_SEED 0x7268656F73706C74u
+/* Toys are part of what a data set is, so their seed is a constant and not the run's. */
 #define TOY_SEED 0x7268656F746F7973u
-#define VALID_LIMIT 5000u
 
 /* Places with a name of their own. */
 static const struct { const char *name, *folder, *package; } known_folder[] = {
@@ -64,39 +63,30 @@ void rheo_dataset_close(rheo_dataset *data)
     if (!data) return;
     end_loading(data);
     for (int k = 0; k < RHEO_SPLITS; k++) free_rows(&data->split[k]);
+    rheo_standard_free(&data->standard);
     free(data->name);
     free(data);
 }
 
 /* ---- images ------------------------------------------------------------------------------------------------ */
 
-/* Moves a tenth of the rows, 5,000 at most, from `train` to `valid`: those a fixed shuffle of all rows puts first. */
+/* Moves the validation rows from `train` to `valid`. */
 static rheo_status split_off(rheo_rows *train, rheo_rows *valid, size_t row_bytes, rheo_error *err)
 {
     const uint32_t n = train->count;
-    const uint32_t tenth = n / 10 ? n / 10 : 1;
-    const uint32_t held = tenth < VALID_LIMIT ? tenth : VALID_LIMIT;
-    uint32_t *order = malloc(n * sizeof *order);
-    uint8_t *chosen = calloc(n, 1);
-    rheo_status st = RHEO_OK;
+    uint32_t held = 0, kept = 0;
+    uint8_t *chosen = NULL;
+    rheo_status st = rheo_split_valid(n, &chosen, &held, err);
+    if (st) return st;
     *valid = (rheo_rows){ .images = malloc(held * row_bytes), .labels = train->labels ? malloc(held) : NULL };
-    if (!order || !chosen || !valid->images || (train->labels && !valid->labels)) {
-        st = rheo_fail(err, RHEO_ENOMEM, "no memory for %u validation images", held);
-        goto done;
-    }
-    for (uint32_t i = 0; i < n; i++) order[i] = i;
-    rheo_shuffle(order, n, SPLIT_SEED, 0);
-    for (uint32_t i = 0; i < held; i++) chosen[order[i]] = 1;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    if (!valid->images || (train->labels && !valid->labels)) st = rheo_fail(err, RHEO_ENOMEM, "no memory for %u validation images", held);
+    for (uint32_t i = 0; i < n && !st; i++) {
         rheo_rows *to = chosen[i] ? valid : train;
         const uint32_t place = chosen[i] ? valid->count++ : kept++;
         memmove(to->images + place * row_bytes, train->images + i * row_bytes, row_bytes);
         if (train->labels) to->labels[place] = train->labels[i];
     }
-    train->count = kept;
-done:
-    free(order);
+    if (!st) train->count = kept;
     free(chosen);
     return st;
 }
@@ -106,6 +96,19 @@ static uint32_t fingerprint_images(const rheo_rows *rows, size_t row_bytes)
     uLong crc = crc32_z(0, rows->images, rows->count * row_bytes);
     if (rows->labels) crc = crc32_z(crc, rows->labels, rows->count);
     return (uint32_t)crc;
+}
+
+uint32_t rheo_constant_channel(const rheo_dataset *data, uint32_t first, uint8_t *value)
+{
+    const rheo_rows *rows = &data->split[RHEO_SPLIT_TRAIN];
+    const size_t pixels = (size_t)rows->count * data->h * data->w;
+    for (uint32_t k = rows->images && pixels ? first : data->c; k < data->c; k++) {
+        size_t p = 1;
+        *value = rows->images[k];
+        while (p < pixels && rows->images[p * data->c + k] == *value) p++;
+        if (p == pixels) return k;
+    }
+    return data->c;
 }
 
 static const rheo_format *find_format(const char *folder, rheo_error *err)
@@ -295,6 +298,18 @@ static rheo_status load_toy(rheo_dataset *data, const rheo_toy *toy, unsigned sp
     return RHEO_OK;
 }
 
+/* By what a model was trained with. */
+static rheo_status standardise(rheo_dataset *data, const rheo_standard *s, rheo_error *err)
+{
+    if (s->columns && s->columns != data->c)
+        return rheo_fail(err, RHEO_EFORMAT, "%s: found %u columns, expected %u as the model was trained on", data->name, data->c, s->columns);
+    for (int k = 0; k < RHEO_SPLITS; k++) {
+        const rheo_rows *rows = &data->split[k];
+        rheo_standard_apply(s, rows->vectors, (size_t)rows->count * data->c, rows->vectors);
+    }
+    return rheo_standard_copy(s, &data->standard, err);
+}
+
 /* ---- names ---------------------------------------------------------------------------------------------------- */
 
 /* Unknown names are answered with the nearest known one, if it is near, and all of them. */
@@ -313,10 +328,10 @@ static rheo_status fail_unknown(const char *spec, rheo_error *err)
         }
         if (n < sizeof list) n += (size_t)snprintf(list + n, sizeof list - n, "%s, ", name);
     }
-    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of images, IDX or CIFAR-10 files", spec, *near ? near : ".", list);
+    return rheo_fail(err, RHEO_EINVAL, "no data set or folder '%.60s'%s Known: %sor a folder of images, IDX or CIFAR-10 files, or a .csv or .npy file", spec, *near ? near : ".", list);
 }
 
-rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err)
+rheo_status rheo_dataset_begin_read(const char *spec, const rheo_reading *how, unsigned splits, rheo_dataset **out, rheo_error *err)
 {
     rheo_status st = RHEO_ENOMEM;
     rheo_dataset *data = calloc(1, sizeof *data);
@@ -324,9 +339,18 @@ rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits,
     data->entropy = NAN;
     data->name = rheo_path_join("", spec);
     if (!data->name) goto done;
+    if (rheo_table_probe(spec)) {
+        st = rheo_table_load(spec, how, splits, data, err);
+        goto done;
+    }
+    if (how->columns) {
+        st = rheo_fail(err, RHEO_EINVAL, "columns: %s is no table (.csv, .tsv, or .npy of floats)", spec);
+        goto done;
+    }
     if (!strncmp(spec, "toy:", 4)) {
         const rheo_toy *toy = rheo_toy_find(spec + 4);
         st = toy ? load_toy(data, toy, splits, err) : fail_unknown(spec, err);
+        if (!st && how->standard) st = standardise(data, how->standard, err);
         goto done;
     }
     const char *folder = data->name;
@@ -338,12 +362,13 @@ rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits,
                        spec, folder, known_folder[k].package);
         goto done;
     }
-    if (!rheo_folder_exists(folder)) {
+    const bool array = rheo_format_npy.probe(folder);
+    if (!array && !rheo_folder_exists(folder)) {
         st = fail_unknown(spec, err);
         goto done;
     }
-    const rheo_source from = { folder, size };
-    const rheo_format *format = find_format(folder, err);
+    const rheo_source from = { folder, how->size };
+    const rheo_format *format = array ? &rheo_format_npy : find_format(folder, err);
     st = format ? begin_loading(data, format, &from, splits, err) : RHEO_EFILE;
 done:
     if (st) {
@@ -355,12 +380,22 @@ done:
     return RHEO_OK;
 }
 
-rheo_status rheo_dataset_open(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err)
+rheo_status rheo_dataset_begin(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err)
+{
+    return rheo_dataset_begin_read(spec, &(rheo_reading){ .size = size }, splits, out, err);
+}
+
+rheo_status rheo_dataset_read(const char *spec, const rheo_reading *how, unsigned splits, rheo_dataset **out, rheo_error *err)
 {
     rheo_dataset *data = NULL;
-    rheo_status st = rheo_dataset_begin(spec, size, splits, &data, err);
+    rheo_status st = rheo_dataset_begin_read(spec, how, splits, &data, err);
     if (!st) st = rheo_dataset_wait(data, err);
     if (st) rheo_dataset_close(data);
     else *out = data;
     return st;
+}
+
+rheo_status rheo_dataset_open(const char *spec, uint32_t size, unsigned splits, rheo_dataset **out, rheo_error *err)
+{
+    return rheo_dataset_read(spec, &(rheo_reading){ .size = size }, splits, out, err);
 }

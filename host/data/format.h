@@ -1,4 +1,4 @@
-/* Formats of folders of images: one file a format, one row of rheo_formats each. */
+/* Formats of images: one file a format. */
 #ifndef RHEO_DATA_FORMAT_H
 #define RHEO_DATA_FORMAT_H
 
@@ -30,5 +30,6 @@ typedef struct rheo_format {
 } rheo_format;
 
 extern const rheo_format rheo_format_idx, rheo_format_cifar, rheo_format_images;
+extern const rheo_format rheo_format_npy;       /* of one file; its "folder" is that */
 
 #endif

@@ -4,32 +4,27 @@
 
 #include "base/checked.h"
 #include "base/file.h"
-#include "base/philox.h"
 #include "data/listing.h"
 #include "data/picture.h"
 #include "data/png.h"
+#include "data/split.h"
 
-#define TEST_SEED 0x7268656F74657374u   /* which images are the test split is part of what a data set is */
 enum { PNG_HEAD = 26 };
 
-/* Keeps a tenth, the images that a fixed shuffle puts first, or the others. */
+/* Keeps the test split, or the others. */
 static rheo_status keep_part(rheo_listing *l, bool test, rheo_error *err)
 {
-    const uint32_t held = l->count < 2 ? 0 : l->count < 20 ? 1 : l->count / 10;
-    uint32_t *order = malloc((l->count + 1) * sizeof *order), kept = 0;
-    uint8_t *chosen = calloc(l->count + 1, 1);
-    const bool ok = order && chosen;
-    for (uint32_t k = 0; ok && k < l->count; k++) order[k] = k;
-    if (ok) rheo_shuffle(order, l->count, TEST_SEED, 0);
-    for (uint32_t k = 0; ok && k < held; k++) chosen[order[k]] = 1;
-    for (uint32_t k = 0; ok && k < l->count; k++) {
+    uint8_t *chosen = NULL;
+    uint32_t kept = 0;
+    const rheo_status st = rheo_split_test(l->count, &chosen, err);
+    if (st) return st;
+    for (uint32_t k = 0; k < l->count; k++) {
         if ((chosen[k] != 0) == test) l->path[kept++] = l->path[k];
         else free(l->path[k]);
     }
-    if (ok) l->count = kept;
-    free(order);
+    l->count = kept;
     free(chosen);
-    return ok ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    return RHEO_OK;
 }
 
 /* The files of a part, and in *root the length of the folder's name that their paths begin with. */

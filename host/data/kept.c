@@ -34,7 +34,7 @@ bool rheo_kept_key(const rheo_format *format, const rheo_source *from, rheo_cach
     char *folder = realpath(from->folder, NULL);
     rheo_cache_key k = RHEO_CACHE_KEY_INIT;
     uint64_t bytes = 0;
-    bool ok = folder && format->files(from->folder, &l, NULL) == RHEO_OK;
+    bool ok = folder && format->files && format->files(from->folder, &l, NULL) == RHEO_OK;
     if (ok) {
         rheo_cache_key_text(&k, VERSION);
         rheo_cache_key_text(&k, format->name);

@@ -1,7 +1,7 @@
 /* Glow (Kingma and Dhariwal 2018; flows 2): L levels of squeeze, K steps of [actnorm, permutation, coupling], and a split
  * whose second half gets a Gaussian prior predicted from the first; a learned Gaussian prior at the top, to whose mean and log
  * deviation each class may add its own.
- * Vectors are 1x1 images: one level, no squeeze, 1x1 conditioners, no dequantisation. */
+ * Continuous data are not dequantised. Vectors are 1x1 images: one level, no squeeze, 1x1 conditioners. */
 #include "model/glow.h"
 
 #include <math.h>
@@ -26,7 +26,7 @@ typedef struct rheo_glow {
     rheo_model model;
     int64_t levels, depth, width, bits;
     int coupling, permutation, padding;
-    bool image;
+    bool spatial;                       /* images and arrays: squeezed, with 3x3 conditioners; else vectors */
     rheo_glow_level level[MAX_LEVELS];
     rheo_conv_layer class_prior, classifier;    /* of models of classes; the second with class_weight only */
     double class_weight;
@@ -71,15 +71,15 @@ static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
                       *const paddings[] = { "zero", "edge", NULL };
     const rheo_data_shape *d = &m->model.data;
     int64_t most = 1;
-    while (m->image && most < MAX_LEVELS && d->h % (2 << most) == 0 && d->w % (2 << most) == 0) most++;
-    if (m->image && (d->h % 2 || d->w % 2))
-        return rheo_fail(err, RHEO_EINVAL, "glow: images of %lldx%lld, expected even height and width", (long long)d->h, (long long)d->w);
-    if (!m->image && d->c < 2) return rheo_fail(err, RHEO_EINVAL, "glow: vectors of 1 number, expected at least 2");
+    while (m->spatial && most < MAX_LEVELS && d->h % (2 << most) == 0 && d->w % (2 << most) == 0) most++;
+    if (m->spatial && (d->h % 2 || d->w % 2))
+        return rheo_fail(err, RHEO_EINVAL, "glow: %s of %lldx%lld, expected even height and width", d->bytes ? "images" : "arrays", (long long)d->h, (long long)d->w);
+    if (!m->spatial && d->c < 2) return rheo_fail(err, RHEO_EINVAL, "glow: vectors of 1 number, expected at least 2: a coupling changes one part given the other");
     rheo_status st = rheo_config_check(config, "glow", names, err);
-    if (!st && m->image && most < MAX_LEVELS) st = check_levels(config, d, most, err);
+    if (!st && m->spatial && most < MAX_LEVELS) st = check_levels(config, d, most, err);
     if (!st) st = rheo_config_integer(config, "levels", most < 3 ? most : 3, 1, most, &m->levels, err);
-    if (!st) st = rheo_config_integer(config, "depth", m->image ? 8 : 12, 1, MAX_DEPTH, &m->depth, err);
-    if (!st) st = rheo_config_integer(config, "width", m->image ? 128 : 64, 1, 4096, &m->width, err);
+    if (!st) st = rheo_config_integer(config, "depth", m->spatial ? 8 : 12, 1, MAX_DEPTH, &m->depth, err);
+    if (!st) st = rheo_config_integer(config, "width", m->spatial ? 128 : 64, 1, 4096, &m->width, err);
     if (!st) st = rheo_config_integer(config, "bits", 8, 1, 8, &m->bits, err);
     if (!st) st = rheo_config_choice(config, "coupling", couplings, 1, &m->coupling, err);
     if (!st) st = rheo_config_choice(config, "permutation", permutations, CONV1X1, &m->permutation, err);
@@ -90,7 +90,7 @@ static rheo_status read_config(rheo_glow *m, cJSON *config, rheo_error *err)
 static bool create_step(rheo_glow *m, rheo_glow_level *level, int64_t step, uint64_t seed)
 {
     rheo_params *p = m->model.params;
-    const rheo_coupling_options options = { .affine = m->coupling, .width = m->width, .kernel = m->image ? 3 : 1, .edge = m->padding };
+    const rheo_coupling_options options = { .affine = m->coupling, .width = m->width, .kernel = m->spatial ? 3 : 1, .edge = m->padding };
     rheo_flow **layer = level->layer[step];
     rheo_params_enter(p, "step%lld", (long long)step);
     rheo_params_enter(p, "actnorm");
@@ -114,7 +114,7 @@ static bool create_layers(rheo_glow *m, uint64_t seed)
     for (int64_t i = 0; i < m->levels; i++) {
         rheo_glow_level *level = &m->level[i];
         const bool last = i + 1 == m->levels;
-        if (m->image) s = (rheo_data_shape){ s.h / 2, s.w / 2, 4 * s.c, s.bytes };
+        if (m->spatial) s = (rheo_data_shape){ s.h / 2, s.w / 2, 4 * s.c, s.bytes };
         level->h = s.h;
         level->w = s.w;
         level->c = s.c;
@@ -122,7 +122,7 @@ static bool create_layers(rheo_glow *m, uint64_t seed)
         for (int64_t k = 0; k < m->depth; k++)
             if (!create_step(m, level, k, seed)) return false;
         if (!last) s.c /= 2;
-        level->prior = rheo_conv_zero_create(p, "prior", last ? 2 * s.c : s.c, 2 * s.c, m->image ? 3 : 1, m->padding);
+        level->prior = rheo_conv_zero_create(p, "prior", last ? 2 * s.c : s.c, 2 * s.c, m->spatial ? 3 : 1, m->padding);
         if (last && m->model.classes) m->class_prior = rheo_conv_zero_create(p, "class_prior", m->model.classes, 2 * s.c, 1, false);
         if (last && m->class_weight > 0) m->classifier = rheo_conv_zero_create(p, "classifier", s.c, m->model.classes, 1, false);
         rheo_params_leave(p);
@@ -136,7 +136,7 @@ static rheo_status glow_create(cJSON *config, rheo_data_shape data, uint64_t see
     if (!m) return rheo_fail(err, RHEO_ENOMEM, "glow: out of memory");
     m->model.type = &rheo_model_glow;
     m->model.data = data;
-    m->image = data.bytes;
+    m->spatial = data.bytes || data.h > 1 || data.w > 1;
     m->model.params = rheo_params_create();
     rheo_status st = m->model.params ? read_config(m, config, err) : rheo_fail(err, RHEO_ENOMEM, "glow: out of memory");
     if (!st && !create_layers(m, seed)) st = rheo_fail(err, RHEO_ENOMEM, "glow: out of memory");
@@ -216,7 +216,7 @@ static rheo_value encode_to_top(rheo_build *b, const rheo_glow *m, rheo_value x,
     *logp = rheo_constant(g, RHEO_SHAPE(rheo_shape_of(g, x).n, 1, 1, 1), 0);
     for (int64_t i = 0; i < m->levels; i++) {
         const rheo_glow_level *level = &m->level[i];
-        if (m->image) z = rheo_squeeze(g, z);
+        if (m->spatial) z = rheo_squeeze(g, z);
         z = steps_forward(b, m, level, z, logp);
         if (i + 1 == m->levels) break;
         const rheo_value kept = channels_from(g, z, 0, level->c / 2), off = channels_from(g, z, level->c / 2, level->c / 2);
@@ -262,7 +262,7 @@ rheo_value rheo_glow_decode(rheo_build *b, const rheo_model *model, const rheo_v
         z = i + 1 == m->levels ? off : rheo_concat(g, 3, 2, (const rheo_value[]){ z, off });
         for (int64_t k = m->depth - 1; k >= 0; k--)
             for (int j = LAYERS - 1; j >= 0; j--) z = rheo_flow_invert(b, level->layer[k][j], z);
-        if (m->image) z = rheo_unsqueeze(g, z);
+        if (m->spatial) z = rheo_unsqueeze(g, z);
     }
     return z;
 }
@@ -273,14 +273,14 @@ rheo_value rheo_glow_decode(rheo_build *b, const rheo_model *model, const rheo_v
 static rheo_value to_loss(rheo_build *b, const rheo_glow *m, rheo_value logp)
 {
     const rheo_data_shape *d = &m->model.data;
-    const double constant = m->image ? (double)(d->h * d->w * d->c * m->bits) * log(2.0) : 0;
+    const double constant = m->model.data.bytes ? (double)(d->h * d->w * d->c * m->bits) * log(2.0) : 0;
     return rheo_affine(b->g, logp, -1, (float)constant);
 }
 
 static rheo_value glow_loss(rheo_build *b, const rheo_model *model, rheo_value x, rheo_value key)
 {
     const rheo_glow *m = (const rheo_glow *)model;
-    return to_loss(b, m, rheo_glow_encode(b, model, m->image ? dequantise(b, m, x, key) : x, NULL));
+    return to_loss(b, m, rheo_glow_encode(b, model, m->model.data.bytes ? dequantise(b, m, x, key) : x, NULL));
 }
 
 /* log N(z; mean, deviation) of each class [N,1,1,K]. */
@@ -305,7 +305,7 @@ static rheo_value glow_class_loss(rheo_build *b, const rheo_model *model, rheo_v
 {
     const rheo_glow *m = (const rheo_glow *)model;
     rheo_value logp;
-    const rheo_value z = encode_to_top(b, m, m->image ? dequantise(b, m, x, key) : x, NULL, &logp);
+    const rheo_value z = encode_to_top(b, m, m->model.data.bytes ? dequantise(b, m, x, key) : x, NULL, &logp);
     return to_loss(b, m, rheo_add(b->g, logp, top_given_each(b, m, z)));
 }
 
@@ -313,7 +313,7 @@ static rheo_value glow_round_trip(rheo_build *b, const rheo_model *model, rheo_v
 {
     const rheo_glow *m = (const rheo_glow *)model;
     rheo_value codes[MAX_LEVELS];
-    if (m->image) x = dequantise(b, m, x, key);
+    if (model->data.bytes) x = dequantise(b, m, x, key);
     rheo_glow_encode(b, model, x, codes);
     const rheo_value difference = rheo_sub(b->g, x, rheo_glow_decode(b, model, codes));
     return rheo_max(b->g, rheo_abs(b->g, difference), RHEO_AXIS_H | RHEO_AXIS_W | RHEO_AXIS_C);
@@ -330,7 +330,7 @@ static rheo_shape code_shape(const rheo_glow *m, int64_t i, int64_t n)
 static rheo_value samples_of(rheo_build *b, const rheo_glow *m, const rheo_value *codes)
 {
     const rheo_value x = rheo_glow_decode(b, &m->model, codes);
-    return m->image ? rheo_affine(b->g, x, 256, 128) : x;
+    return m->model.data.bytes ? rheo_affine(b->g, x, 256, 128) : x;
 }
 
 static rheo_value glow_sample(rheo_build *b, const rheo_model *model, int64_t n, rheo_value key, rheo_value temperature)
@@ -348,7 +348,7 @@ static rheo_value glow_encode(rheo_build *b, const rheo_model *model, rheo_value
     const rheo_glow *m = (const rheo_glow *)model;
     rheo_graph *g = b->g;
     rheo_value codes[MAX_LEVELS];
-    rheo_glow_encode(b, model, m->image ? dequantise(b, m, x, key) : x, codes);
+    rheo_glow_encode(b, model, model->data.bytes ? dequantise(b, m, x, key) : x, codes);
     for (int64_t i = 0; i < m->levels; i++) {
         const rheo_shape s = rheo_shape_of(g, codes[i]);
         codes[i] = rheo_reshape(g, codes[i], RHEO_SHAPE(s.n, 1, 1, s.h * s.w * s.c));
@@ -371,7 +371,7 @@ static rheo_value glow_decode(rheo_build *b, const rheo_model *model, rheo_value
 
 static rheo_training_defaults glow_defaults(const rheo_model *m)
 {
-    return (rheo_training_defaults){ .batch = m->data.bytes ? 32 : 256, .lr = 2e-3, .warmup = 100, .ema = 0.999, .clip = 50, .falling = true };
+    return (rheo_training_defaults){ .batch = ((const rheo_glow *)m)->spatial ? 32 : 256, .lr = 2e-3, .warmup = 100, .ema = 0.999, .clip = 50, .falling = true };
 }
 
 const rheo_model_type rheo_model_glow = {

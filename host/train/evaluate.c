@@ -92,7 +92,7 @@ rheo_status rheo_evaluator_loss(rheo_evaluator *e, const rheo_rows *rows, uint32
                                 rheo_error *err)
 {
     const rheo_status st = run(e, e->loss, rows, first, seed, err);
-    for (int64_t i = 0; i < n && !st; i++) out[i] = e->results[i];
+    for (int64_t i = 0; i < n && !st; i++) out[i] = e->results[i] + e->in->units;
     return st;
 }
 

@@ -23,7 +23,8 @@ typedef struct rheo_evaluator {
 rheo_status rheo_evaluator_create(const rheo_instance *in, int theta, int64_t batch, bool trained, rheo_evaluator *out, rheo_error *err);
 void rheo_evaluator_free(rheo_evaluator *e);
 
-/* The loss of rows first .. first + n - 1, given their labels where the model has classes, into out [n]; n at most the batch. */
+/* The loss of rows first .. first + n - 1, given their labels where the model has classes, into out [n], likelihoods in the data's units; n at
+ * most the batch. */
 rheo_status rheo_evaluator_loss(rheo_evaluator *e, const rheo_rows *rows, uint32_t first, int64_t n, uint64_t seed, double *out,
                                 rheo_error *err);
 /* Their losses given each of the model's classes, out [n, K]. The model has classes. */

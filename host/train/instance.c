@@ -62,7 +62,8 @@ rheo_status rheo_instance_from_options(const rheo_train_options *options, rheo_r
     rheo_model *model = NULL;
     if (!o.iterations && o.minutes <= 0) o.iterations = 1;
     rheo_status st = rheo_recipe_from_options(&o, recipe, err);
-    if (!st) st = rheo_dataset_open(recipe->data, recipe->size, 1u << RHEO_SPLIT_TRAIN, data, err);
+    const rheo_reading how = { .size = recipe->size, .columns = o.columns };
+    if (!st) st = rheo_dataset_read(recipe->data, &how, 1u << RHEO_SPLIT_TRAIN, data, err);
     if (st) return st;
     recipe->shape = rheo_shape_of_data(*data);
     const rheo_model_type *type = rheo_model_find(recipe->model);
@@ -81,6 +82,11 @@ void rheo_instance_free(rheo_instance *in)
     rheo_device_close(in->dev);
     rheo_model_destroy(in->model);
     *in = (rheo_instance){ .theta = -1, .fixed = -1 };
+}
+
+void rheo_instance_in_units(rheo_instance *in, const rheo_standard *s)
+{
+    in->units = in->model->type->likelihood ? rheo_standard_nats(s, rheo_dims(in->model->data)) : 0;
 }
 
 void rheo_instance_choose(rheo_instance *in, rheo_choices *choices)

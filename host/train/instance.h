@@ -14,6 +14,7 @@ typedef struct rheo_instance {
     int theta, fixed;        /* storages */
     rheo_choices *choices;   /* of variants, for every plan; lent. NULL: defaults */
     size_t *trial;           /* as in rheo_plan_options: footprint.c */
+    double units;            /* nats that standardised data's units add to a sample's -log p; 0 for others */
 } rheo_instance;
 
 /* The recipe's model; completes recipe->config and what else was left to the model. */
@@ -29,6 +30,8 @@ void rheo_instance_free(rheo_instance *in);
  * the caller's to free, whatever is returned; zeroed before. RHEO_EINVAL for the host executor, which is not to be timed. */
 rheo_status rheo_instance_from_options(const rheo_train_options *options, rheo_recipe *recipe, rheo_dataset **data, rheo_instance *in,
                                        rheo_error *err);
+/* From here on likelihoods are those of data in their own units. */
+void rheo_instance_in_units(rheo_instance *in, const rheo_standard *s);
 /* Plans of `in` take their variants from here, what a run has on record first, the winners measured on this device for the
  * rest. choices must outlive in. */
 void rheo_instance_choose(rheo_instance *in, rheo_choices *choices);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "train/columns.h"
 
 static const char *const memory_names[RHEO_MEMORIES + 1] = { "auto", "store", "invert", NULL };
 static const char *const schedule_names[RHEO_SCHEDULES + 1] = { "constant", "linear", NULL };
@@ -100,6 +101,7 @@ void rheo_recipe_free(rheo_recipe *r)
     cJSON_Delete(r->config);
     cJSON_Delete(r->class_names);
     r->config = r->class_names = NULL;
+    rheo_standard_free(&r->standard);
     rheo_choices_free(&r->variants);
 }
 
@@ -125,6 +127,7 @@ cJSON *rheo_recipe_to_json(const rheo_recipe *r)
     ok = ok && cJSON_AddNumberToObject(data, "fingerprint", r->fingerprint);
     cJSON *names = r->class_names ? cJSON_Duplicate(r->class_names, 1) : NULL;
     if (r->class_names && !cJSON_AddItemToObject(data, "classes", names)) ok = false;
+    if (r->standard.columns) ok = ok && rheo_columns_to_json(&r->standard, data);
     cJSON *t = cJSON_AddObjectToObject(json, "training");
     ok = ok && cJSON_AddStringToObject(t, "seed", seed);        /* 64 bits do not fit a JSON number */
     ok = ok && cJSON_AddNumberToObject(t, "batch", (double)r->batch);
@@ -224,6 +227,8 @@ static void read_data(reader *in, rheo_recipe *r)
             in->status = rheo_fail(in->err, RHEO_EFORMAT, "%s: config: data.shape: expected three sizes from 1 to 8192", in->where);
         else *dims[k] = (int64_t)value;
     }
+    const cJSON *columns = cJSON_GetObjectItemCaseSensitive(in->object, "columns");
+    if (columns && !in->status) in->status = rheo_columns_from_json(columns, in->where, (uint32_t)r->shape.c, &r->standard, in->err);
 }
 
 /* As many as the model's options say, or none. */

@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "data/dataset.h"
 #include "graph/choices.h"
 #include "model/model.h"
 #include "op/ops.h"
@@ -22,6 +23,7 @@ typedef struct rheo_recipe {
     rheo_data_shape shape;
     uint32_t fingerprint;       /* of the training rows */
     cJSON *class_names;         /* texts, of the classes that the model is conditional on; NULL: only numbers; owned */
+    rheo_standard standard;     /* of tables: their columns, and what they are standardised by; owned */
     uint64_t seed;
     int64_t batch, accumulate;
     rheo_adam_attr optimizer;
@@ -41,6 +43,9 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *options, rheo_rec
 /* The JSON form, and back from an untrusted one: `where` (a file's name) begins the message. */
 cJSON *rheo_recipe_to_json(const rheo_recipe *r);       /* NULL when out of memory */
 rheo_status rheo_recipe_from_json(const cJSON *json, const char *where, rheo_recipe *out, rheo_error *err);
+
+/* How data for the recipe's model are read. Lent. */
+static inline rheo_reading rheo_recipe_reading(const rheo_recipe *r) { return (rheo_reading){ .size = r->size, .standard = &r->standard }; }
 
 void rheo_recipe_free(rheo_recipe *r);
 

@@ -54,7 +54,7 @@ static rheo_status log_report(rheo_trainer *t, const float *scalar, double loss,
     bool ok = line && cJSON_AddNumberToObject(line, "step", (double)t->steps);
     ok = ok && cJSON_AddNumberToObject(line, "seconds", rheo_trainer_seconds(t));
     ok = ok && cJSON_AddNumberToObject(line, "loss", loss);             /* NaN is written as null */
-    ok = ok && cJSON_AddNumberToObject(line, "last_loss", scalar[RHEO_LOSS]);
+    ok = ok && cJSON_AddNumberToObject(line, "last_loss", scalar[RHEO_LOSS] + t->in.units);
     ok = ok && cJSON_AddNumberToObject(line, "gradient_norm", scalar[RHEO_GRADIENT_NORM]);
     ok = ok && cJSON_AddNumberToObject(line, "rate", scalar[RHEO_RATE]);
     ok = ok && cJSON_AddNumberToObject(line, "images_per_second", t->images_per_second);
@@ -83,7 +83,7 @@ rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error
     if (!st) st = rheo_trainstep_clear_look(&t->step, err);
     if (st) return st;
     const double now = rheo_seconds(), took = now - t->report_time, steps = (double)(t->steps - t->reported);
-    const double loss = scalar[RHEO_LOSS_COUNT] > 0 ? scalar[RHEO_LOSS_SUM] / scalar[RHEO_LOSS_COUNT] : NAN;
+    const double loss = scalar[RHEO_LOSS_COUNT] > 0 ? scalar[RHEO_LOSS_SUM] / scalar[RHEO_LOSS_COUNT] + t->in.units : NAN;
     const uint64_t skipped = (uint64_t)scalar[RHEO_SKIPPED];
     if (steps > 0 && took > 0) t->images_per_second = steps * (double)(t->recipe.batch * t->recipe.accumulate) / took;
     bad->first = t->reported + (uint64_t)scalar[RHEO_FIRST_BAD];

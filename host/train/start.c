@@ -22,10 +22,10 @@ static void start_clock(const rheo_train_options *options, rheo_trainer *t)
 }
 
 /* Begins to read the data: rows take longer than all the rest before the first step. */
-static rheo_status begin_data(rheo_trainer *t, rheo_error *err)
+static rheo_status begin_data(rheo_trainer *t, const rheo_reading *how, rheo_error *err)
 {
     const uint32_t size = t->recipe.size;
-    const rheo_status st = rheo_dataset_begin(t->recipe.data, size, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
+    const rheo_status st = rheo_dataset_begin_read(t->recipe.data, how, 1u << RHEO_SPLIT_TRAIN | 1u << RHEO_SPLIT_VALID, &t->data, err);
     if (st || !size || (t->data->h == size && t->data->w == size)) return st;
     return rheo_fail(err, RHEO_EINVAL, "size: %s has %u x %u, only folders of PNG and JPEG images are resized", t->recipe.data, t->data->h,
                      t->data->w);
@@ -59,6 +59,7 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     rheo_error why = RHEO_ERROR_INIT;
     rheo_status st = rheo_instance_create(model, t->recipe.device, &t->in, err);
     if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
+    if (!st) rheo_instance_in_units(&t->in, &t->recipe.standard);
     if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, &why);
     if (st && why.status) rheo_fail(err, st, "%s%s", why.text, st == RHEO_ENOMEM ? less_memory(t) : "");
     if (!st) st = rheo_dataset_wait(t->data, err);
@@ -105,6 +106,15 @@ static rheo_status note_choice(void *user, const char *option, double value, con
     if (n < 0 || (size_t)n >= sizeof t->choices - used) return rheo_fail(err, RHEO_ENOMEM, "%s: no room for what was chosen", option);
     rheo_trainer_say(t, "%s %.4g: %s", option, value, why);
     return RHEO_OK;
+}
+
+/* Not wrong, but seldom meant. */
+static void warn_of_constants(rheo_trainer *t)
+{
+    uint8_t value = 0;
+    for (uint32_t k = rheo_constant_channel(t->data, 0, &value); k < t->data->c; k = rheo_constant_channel(t->data, k + 1, &value))
+        rheo_trainer_say(t, "%s: channel %u (from 0) is %u in all training images: it costs next to nothing and lowers bits/dim", t->recipe.data, k,
+                         value);
 }
 
 /* Options that are to be chosen from the training rows. */
@@ -159,8 +169,10 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     rheo_model *model = NULL;
     start_clock(options, t);
     rheo_status st = rheo_recipe_from_options(options, &t->recipe, err);
+    const rheo_reading how = { .size = t->recipe.size, .columns = options->columns };
     if (!st) st = rheo_run_check(options->run, options->force, err);
-    if (!st) st = begin_data(t, err);
+    if (!st) st = begin_data(t, &how, err);
+    if (!st) st = rheo_standard_copy(&t->data->standard, &t->recipe.standard, err);
     if (st) return st;
     t->recipe.shape = rheo_shape_of_data(t->data);
     if (t->recipe.minutes > 0) t->deadline = t->start + t->recipe.minutes * 60;
@@ -173,6 +185,7 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     if (!st && *t->choices) st = rheo_run_log(&t->run, t->choices, err);
     if (!st) st = rheo_trainer_write_config(t, err);
     if (!st) st = announce(t, err);
+    if (!st) warn_of_constants(t);
     if (!st) st = initialise(t, err);
     if (!st) st = first_state(t, err);
     return st ? st : set_end(t, err);
@@ -226,7 +239,8 @@ rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer 
     t->seconds_before = t->good.seconds;
     if (options->device && strlen(options->device) < sizeof t->recipe.device) strcpy(t->recipe.device, options->device);
     st = choose_end(options, t, err);
-    if (!st) st = begin_data(t, err);
+    const rheo_reading how = rheo_recipe_reading(&t->recipe);
+    if (!st) st = begin_data(t, &how, err);
     if (!st) st = rheo_check_data(t->data, t->recipe.shape, err);
     if (st) rheo_model_destroy(model);
     else st = assemble(t, model, err);

@@ -81,7 +81,8 @@ typedef struct rheo_progress {
 
 typedef struct rheo_train_options {
     const char *model;          /* "glow", "ncsn" */
-    const char *data;           /* "fashion-mnist", "toy:moons", or a folder of PNG and JPEG images, of IDX or CIFAR-10 files */
+    const char *data;           /* "fashion-mnist", "toy:moons", a folder of PNG and JPEG images, of IDX or CIFAR-10 files; or a table (.csv, .tsv, .npy) */
+    const char *columns;        /* of a table: names, or numbers from 1, with commas between; NULL: all */
     uint32_t size;              /* images of a folder: the square in their middle, resized to size x size; 0: all have one size */
     int flip;                   /* not 0: training images are mirrored, left for right, with probability 1/2 */
     uint32_t shift;             /* ... moved by up to so many pixels each way, the border repeated; both drawn anew in each epoch */
@@ -252,11 +253,14 @@ void rheo_checkpoint_close(rheo_checkpoint *c);         /* accepts NULL */
 /* Lines about operations that are switched off on its device (rheo_doctor); "" where there are none. Lent until it is closed. */
 const char *rheo_checkpoint_remarks(const rheo_checkpoint *c);
 
-/* Sizes of what it models: images [h, w, c] of bytes, or vectors of c floats (h = w = 1). Lent until it is closed. */
+/* Sizes of what it models: images [h, w, c] of bytes; or vectors of c floats (h = w = 1), arrays [h, w, c] of floats where these are larger. Where
+ * the data were a table its columns are standardised inside, and all that goes in or comes out is in the data's units. Lent until it is
+ * closed. */
 typedef struct rheo_checkpoint_facts {
     const char *model, *data;
     uint32_t h, w, c;
     int vectors;
+    const char *const *columns; /* [c] names of a table's columns, or of an array's channels; NULL: the data had no columns */
     int score;                  /* a score model: sampled by Langevin chains, without a density or a temperature */
     uint32_t classes;           /* that the model is conditional on; 0: none */
     uint64_t parameters, step;
@@ -269,8 +273,8 @@ void rheo_checkpoint_watch(rheo_checkpoint *c, rheo_batch_progress *progress, vo
 
 /* Log-density of images under a flow: out[i] = log p(x[i]) in nats, dequantisation constant included (bits/dim = -out / (D ln 2)).
  * Dinh et al. 2017, equation 3; Theis et al. 2016 for the dequantisation.
- *   x        in   [n, h, w, c] bytes in the model's shape; [n, c] floats for vectors
- *   out      out  [n], nats
+ *   x        in   [n, h, w, c] bytes in the model's shape; [n, c] floats for vectors, [n, h, w, c] for arrays of them, here and below
+ *   out      out  [n], nats, of a density in the data's units: log p(x) = log p(standardised x) - sum log deviation
  * One dequantisation an image, drawn from (seed, i). Of a model conditional on K classes p(x) = 1/K sum_y p(x|y), for which no labels are
  * needed. RHEO_EINVAL where the model has no likelihood. */
 rheo_status rheo_log_prob(rheo_checkpoint *c, const void *x, uint32_t n, uint64_t seed, double *out, rheo_error *err);
@@ -458,7 +462,7 @@ typedef struct rheo_evaluation {
     double accuracy;            /* share of images whose class has the largest p(x|y): Bayes' rule, all classes alike beforehand; NAN without
                                  * classes. With them all the above is given each image's class, but */
     double without_labels;      /* the mean loss, in that unit, of p(x) = 1/K sum_y p(x|y) */
-    double round_trip_error;    /* max |x - f^{-1}(f(x))|, x from -1/2 to 1/2; vectors as they are; NAN without latents */
+    double round_trip_error;    /* max |x - f^{-1}(f(x))|, x from -1/2 to 1/2; vectors as they are, tables standardised; NAN without latents */
     double images_per_second;
     uint64_t images;
     uint32_t dims;              /* D: sub-pixels an image */
@@ -569,12 +573,14 @@ rheo_status rheo_file_write(const char *path, const void *data, size_t bytes, rh
  * the caller frees it with rheo_free. Errors: RHEO_EFILE, RHEO_EFORMAT name the file, what was found and what was expected. */
 rheo_status rheo_image_read(const char *path, uint8_t **image, uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err);
 
-/* What a data set was understood as. Of images, sheet (NULL: none) is a PNG file to write: the first 100 training images.
- * *json, which the caller frees with rheo_free, is an object as text: data, format, kind, shape [h, w, c], splits {train, valid, test},
- * classes (training and validation images of each, by name, or by number where there are no names; absent without labels), range [least, most] of the training rows, and, of folders of
- * images, broken: a message for each file that cannot be read. With broken files all that needs pixels is absent.
+/* What a data set was understood as; columns as for training. Of images, sheet (NULL: none) is a PNG file to write: the first 100 training
+ * images. *json, which the caller frees with rheo_free, is an object as text: data, format, kind, shape [h, w, c], splits {train, valid,
+ * test}, classes (training and validation images of each, by name, or by number where there are no names; absent without labels), range [least, most] of the training rows; of
+ * tables, columns: [{ name, min, max, mean, deviation }] of the training rows; of images, constant: channels, from 0, that have one value in all
+ * training images (absent where there are none); of folders of images, broken: a message for each file that cannot be read. With broken
+ * files all that needs pixels is absent.
  * Errors: as rheo_train's, but for broken files. */
-rheo_status rheo_data_describe(const char *data, uint32_t size, const char *sheet, char **json, rheo_error *err);
+rheo_status rheo_data_describe(const char *data, uint32_t size, const char *columns, const char *sheet, char **json, rheo_error *err);
 
 /* One image of a data set (name and size as for training), a split and an index in it; *image as above. */
 rheo_status rheo_image_of_data(const char *data, uint32_t size, const char *split, uint32_t index, uint8_t **image, uint32_t *h, uint32_t *w,
