@@ -56,23 +56,22 @@ static rheo_status go_back(rheo_trainer *t, const rheo_bad_steps *bad, const cha
     t->steps = t->reported = t->good.step;
     t->skipped = t->good.skipped;
     const rheo_status st = rheo_snapshot_write(&t->good, &t->step, t->recipe.seed, err);
-    if (!st)
-        rheo_trainer_say(t, "step %llu: not finite (%s), %llu in a row; back to step %llu at a rate of %.3g",
-                         (unsigned long long)bad->first, where, (unsigned long long)bad->row, (unsigned long long)t->steps, t->good.rate);
-    return st;
+    if (st) return st;
+    return rheo_trainer_note(t, err, "step %llu: not finite (%s), %llu in a row; back to step %llu at a rate of %.3g",
+                             (unsigned long long)bad->first, where, (unsigned long long)bad->row, (unsigned long long)t->steps, t->good.rate);
 }
 
 rheo_status rheo_trainer_guard(rheo_trainer *t, const rheo_bad_steps *bad, rheo_error *err)
 {
     char where[256];
-    const rheo_status st = find_cause(t, bad->first, where, sizeof where, err);
+    rheo_status st = find_cause(t, bad->first, where, sizeof where, err);
     if (st) return st;
     if (bad->row >= ROW_LIMIT) return go_back(t, bad, where, err);
     if (bad->count == 1)
-        rheo_trainer_say(t, "step %llu: not finite (%s); it changed nothing", (unsigned long long)bad->first, where);
+        st = rheo_trainer_note(t, err, "step %llu: not finite (%s); it changed nothing", (unsigned long long)bad->first, where);
     else
-        rheo_trainer_say(t, "step %llu and %llu more up to step %llu: not finite (the first: %s); they changed nothing",
-                         (unsigned long long)bad->first, (unsigned long long)bad->count - 1, (unsigned long long)t->steps, where);
+        st = rheo_trainer_note(t, err, "step %llu and %llu more up to step %llu: not finite (the first: %s); they changed nothing",
+                               (unsigned long long)bad->first, (unsigned long long)bad->count - 1, (unsigned long long)t->steps, where);
     if (bad->row) t->report_at = t->steps + ROW_LIMIT - bad->row;
-    return RHEO_OK;
+    return st;
 }

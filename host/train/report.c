@@ -48,6 +48,25 @@ static rheo_status survive_log(rheo_trainer *t, rheo_status st, const rheo_error
     return RHEO_OK;
 }
 
+rheo_status rheo_trainer_note(rheo_trainer *t, rheo_error *err, const char *format, ...)
+{
+    char text[480];
+    rheo_error why = RHEO_ERROR_INIT;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tell(t, NAN, text);
+    cJSON *line = cJSON_CreateObject();
+    const bool ok = line && cJSON_AddNumberToObject(line, "step", (double)t->steps) &&
+                    cJSON_AddNumberToObject(line, "seconds", rheo_trainer_seconds(t)) && cJSON_AddStringToObject(line, "event", text);
+    char *json = ok ? cJSON_PrintUnformatted(line) : NULL;
+    const rheo_status st = json ? rheo_run_log(&t->run, json, &why) : rheo_fail(&why, RHEO_ENOMEM, "out of memory");
+    cJSON_free(json);
+    cJSON_Delete(line);
+    return survive_log(t, st, &why, err);
+}
+
 static rheo_status log_report(rheo_trainer *t, const float *scalar, double loss, rheo_error *err)
 {
     cJSON *line = cJSON_CreateObject();

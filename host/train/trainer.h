@@ -62,6 +62,12 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void rheo_trainer_say(rheo_trainer *t, const char *format, ...);
 
+/* The same, and as an event into the log, without whose lines training goes on. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+rheo_status rheo_trainer_note(rheo_trainer *t, rheo_error *err, const char *format, ...);
+
 /* The steps since the last report that were not finite. */
 typedef struct rheo_bad_steps {
     uint64_t first;          /* its number, counted from 1 */
