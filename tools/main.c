@@ -23,6 +23,7 @@ static const tool_command commands[] = {
     { "quality", "measure how near samples are to data", tool_quality },
     { "toy", "repeat the published experiments in two dimensions", tool_toy },
     { "data", "say what a data set was understood as", tool_data },
+    { "plot", "draw how a run went", tool_plot },
     { "info", "say what a checkpoint is", tool_info },
     { "devices", "list the OpenCL devices", tool_devices },
 };

@@ -197,6 +197,7 @@ int tool_info(int argc, char **argv);
 int tool_inpaint(int argc, char **argv);
 int tool_interpolate(int argc, char **argv);
 int tool_plan(int argc, char **argv);
+int tool_plot(int argc, char **argv);
 int tool_quality(int argc, char **argv);
 int tool_sample(int argc, char **argv);
 int tool_score(int argc, char **argv);
