@@ -24,6 +24,7 @@ static const tool_command commands[] = {
     { "toy", "repeat the published experiments in two dimensions", tool_toy },
     { "data", "say what a data set was understood as", tool_data },
     { "plot", "draw how a run went", tool_plot },
+    { "report", "write a page about a run", tool_report },
     { "info", "say what a checkpoint is", tool_info },
     { "devices", "list the OpenCL devices", tool_devices },
 };

@@ -38,13 +38,20 @@ static const run_look *last_levels(const run_log *log)
     return NULL;
 }
 
+static bool has_band(const run_log *log, int b)
+{
+    for (size_t k = 0; k < log->n_looks; k++)
+        if (b < log->looks[k].bands && isfinite(log->looks[k].loss[b])) return true;
+    return false;
+}
+
 bool run_figure_has_data(const run_log *log, run_figure which)
 {
     bool has = false;
     for (size_t k = 0; k < log->n_reports && figures[which].of && !has; k++) has = isfinite(figures[which].of(&log->reports[k]));
     for (size_t k = 0; k < log->n_looks && which == RUN_LOSS && !has; k++) has = isfinite(log->looks[k].valid);
-    for (size_t k = 0; k < log->n_looks && which == RUN_LEVELS && last_levels(log) && !has; k++)
-        for (int b = 0; b < log->looks[k].bands; b++) has = has || isfinite(log->looks[k].loss[b]);
+    const run_look *last = which == RUN_LEVELS ? last_levels(log) : NULL;
+    for (int b = 0; last && b < last->bands && !has; b++) has = has_band(log, b);
     return has;
 }
 
@@ -144,8 +151,9 @@ static void put_levels(FILE *to, const run_log *log)
 {
     const run_look *last = last_levels(log);
     fprintf(to, "set palette defined (0 '#1f3a5f', 0.5 '#4c9a8a', 1 '#e8743b'); unset colorbox; set key outside right top\nplot ");
-    for (int b = 0; b < last->bands; b++) {
-        fprintf(to, "%sdata index 2 using 1:%d with linespoints pt 7 ps 0.5 lw 1.5 lc palette frac %.3f title 'noise %.3g", b ? ", \\\n     " : "",
+    for (int b = 0, n = 0; b < last->bands; b++) {
+        if (!has_band(log, b)) continue;        /* no image drew one of its levels */
+        fprintf(to, "%sdata index 2 using 1:%d with linespoints pt 7 ps 0.5 lw 1.5 lc palette frac %.3f title 'noise %.3g", n++ ? ", \\\n     " : "",
                 5 + b, (double)b / (last->bands - 1), last->first[b]);
         if (last->last[b] < last->first[b]) fprintf(to, " to %.3g", last->last[b]);
         fputc('\'', to);

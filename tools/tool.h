@@ -199,6 +199,7 @@ int tool_interpolate(int argc, char **argv);
 int tool_plan(int argc, char **argv);
 int tool_plot(int argc, char **argv);
 int tool_quality(int argc, char **argv);
+int tool_report(int argc, char **argv);
 int tool_sample(int argc, char **argv);
 int tool_score(int argc, char **argv);
 int tool_toy(int argc, char **argv);
