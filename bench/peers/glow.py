@@ -153,6 +153,10 @@ class Glow(nn.Module):
             z = F.pixel_shuffle(z, 2)
         return 256 * z + 128
 
+    def parts(self):
+        """What is many times the same."""
+        return [step for steps in self.levels for step in steps]
+
     # ---- what is measured: run.py ------------------------------------------------------------------------
 
     def batch(self, n):

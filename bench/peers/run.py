@@ -13,7 +13,7 @@ import time
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("model", choices=("glow-cifar", "glow-small", "ncsn-cifar", "ncsn-small"))
 parser.add_argument("--phase", choices=("train", "eval", "sample"), default="train")
-parser.add_argument("--mode", choices=("eager", "channels-last", "compile"), default="eager")
+parser.add_argument("--mode", choices=("eager", "channels-last", "compile", "compile-parts"), default="eager")
 parser.add_argument("--batch", type=int, default=0, help="images a run; the model's usual number")
 parser.add_argument("--seconds", type=float, default=10, help="of a measurement")
 parser.add_argument("--threads", type=int, default=2)
@@ -51,6 +51,11 @@ def prepare(model, x):
     compiled = torch.compile if args.mode == "compile" else lambda f: f
     with torch.no_grad():
         model.loss(x)       # Glow takes its scales from the first batch
+    if args.mode == "compile-parts":        # which is done in minutes where the whole takes hours: parts of a kind share their code
+        for part in model.parts():
+            part.forward = torch.compile(part.forward)
+            if hasattr(part, "inverse"):
+                part.inverse = torch.compile(part.inverse)
     if args.phase == "train":
         loss, optimizer = compiled(lambda v: model.loss(v).mean()), torch.optim.Adam(model.parameters(), lr=1e-5, fused=True)
 
@@ -60,7 +65,7 @@ def prepare(model, x):
             optimizer.step()
         return step
     run, v = compiled(model.loss if args.phase == "eval" else model.draw), x if args.phase == "eval" else x / 256
-    without_gradient = torch.no_grad if args.mode == "compile" else torch.inference_mode
+    without_gradient = torch.no_grad if args.mode.startswith("compile") else torch.inference_mode
 
     def forward():
         with without_gradient():
