@@ -2,6 +2,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tool.h"
 
@@ -58,9 +59,10 @@ static void print_text(const rheo_evaluation *e)
         printf("accuracy           %.4f\n", e->accuracy);
         printf("                   of the likeliest class given the image by Bayes' rule, all classes alike beforehand\n");
     }
-    printf("images             %llu\n", (unsigned long long)e->images);
+    const char *rows = strcmp(e->unit, "nats") ? "images" : "rows";
+    printf("%-19s%llu\n", rows, (unsigned long long)e->images);
     if (!isnan(e->round_trip_error)) printf("round-trip error   %.3g\n", e->round_trip_error);
-    printf("images/s           %.1f\n", e->images_per_second);
+    printf("%s/s%-*s%.1f\n", rows, (int)(17 - strlen(rows)), "", e->images_per_second);
 }
 
 int tool_eval(int argc, char **argv)

@@ -47,8 +47,9 @@ static rheo_status write_vectors(const char *path, const float *x, uint32_t n, c
 {
     const bool array = f->h > 1 || f->w > 1, npy = tool_ends_in(path, ".npy");
     if (npy) return array ? rheo_npy_write(path, x, n, f->h, f->w, f->c, err) : rheo_codes_write(path, x, n, f->c, err);
-    if (!array) return write_points(path, x, n, f, err);
-    snprintf(err->text, sizeof err->text, "%.400s: samples are arrays of %u x %u x %u, expected a name in .npy", path, f->h, f->w, f->c);
+    if (!array && !tool_ends_in(path, ".png")) return write_points(path, x, n, f, err);
+    snprintf(err->text, sizeof err->text, "%.400s: found vectors of %u x %u x %u and no images, expected a name in .npy%s", path, f->h, f->w, f->c,
+             array ? "" : " or .csv");
     return err->status = RHEO_EINVAL;
 }
 
