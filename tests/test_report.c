@@ -1,5 +1,7 @@
 /* Pictures and the page of a run, from its folder. */
 #define _DEFAULT_SOURCE 1       /* setgroups */
+#include <sys/stat.h>
+
 #include "process.h"
 #include "runs.h"
 
@@ -167,5 +169,52 @@ Test(report, without_a_checkpoint)
     char *page = read_text(&x, "report.html");
     cr_assert(strstr(page, "without best.safetensors or last.safetensors"), "%s", page);
     free(page);
+    clean(&x.s);
+}
+
+/* A loss that is never finite beside a validation that is, and the other way round; a band that no image drew. */
+Test(report, curves_without_a_number_are_left_out)
+{
+    static const char *const logs[] = {
+        "{\"step\":1,\"seconds\":1,\"loss\":null,\"gradient_norm\":2,\"rate\":0}\n{\"step\":1,\"seconds\":1,\"valid\":4,\"standard_error\":1}\n",
+        "{\"step\":1,\"seconds\":1,\"loss\":5,\"rate\":0}\n{\"step\":1,\"seconds\":1,\"valid\":null,\"bands\":[[4,3,1,1,1],[2,1,null,1,0]]}\n",
+    };
+    if (system("command -v gnuplot > /dev/null")) cr_skip_test("no gnuplot");
+    for (int k = 0; k < 2; k++) {
+        fixture x;
+        make_run(&x, "toy:moons", 2);
+        write_log(&x, logs[k]);
+        expect_exit(&x, (process){ .args = { "plot", x.run, "--log-only" } }, 0);
+        cr_assert_not(strstr(x.text, ": warning") || strstr(x.text, "Warning") || strstr(x.text, "gnuplot"), "%s", x.text);
+        cr_assert(is_png(&x, "plots/loss.png") && is_png(&x, "plots/learning_rate.png") && !is_png(&x, "plots/images_per_second.png"));
+        cr_assert(is_png(&x, "plots/gradient_norm.png") == !k && is_png(&x, "plots/noise_levels.png") == k);
+        clean(&x.s);
+    }
+}
+
+/* Pictures of more and more pixels end in every one of base64's three ways. */
+Test(report, pictures_are_inside_byte_by_byte)
+{
+    enum { MOST = 30 };
+    fixture x;
+    rheo_error err = RHEO_ERROR_INIT;
+    uint8_t pixels[MOST];
+    char path[200], command[400];
+    bool seen[3] = { false };
+    make_run(&x, "toy:moons", 2);
+    snprintf(path, sizeof path, "%s/samples/step-00000001.png", x.run);
+    for (uint32_t w = 1; w < MOST && !(seen[0] && seen[1] && seen[2]); w++) {
+        struct stat file;
+        for (uint32_t k = 0; k < w; k++) pixels[k] = (uint8_t)(97 * k * k + w);
+        ASSERT_OK(rheo_grid_write(path, pixels, 1, 1, w, 1, 0, NULL, &err));
+        cr_assert(!stat(path, &file));
+        if (seen[file.st_size % 3]) continue;
+        seen[file.st_size % 3] = true;
+        expect_exit(&x, (process){ .args = { "report", x.run, "--device", "host" }, .set = { "PATH=/nonexistent" } }, 0);
+        snprintf(command, sizeof command, "cd '%s' && sed -n 's/.*base64,\\([^\"]*\\)\".*/\\1/p' report.html | base64 -d | cmp - samples/step-00000001.png",
+                 x.run);
+        cr_assert_eq(system(command), 0, "%u pixels", w);
+    }
+    cr_assert(seen[0] && seen[1] && seen[2]);
     clean(&x.s);
 }

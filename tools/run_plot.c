@@ -38,6 +38,21 @@ static const run_look *last_levels(const run_log *log)
     return NULL;
 }
 
+/* gnuplot complains of curves without a number. */
+static bool is_reported(const run_log *log, run_figure which)
+{
+    for (size_t k = 0; k < log->n_reports && figures[which].of; k++)
+        if (isfinite(figures[which].of(&log->reports[k]))) return true;
+    return false;
+}
+
+static bool is_looked_at(const run_log *log)
+{
+    for (size_t k = 0; k < log->n_looks; k++)
+        if (isfinite(log->looks[k].valid)) return true;
+    return false;
+}
+
 static bool has_band(const run_log *log, int b)
 {
     for (size_t k = 0; k < log->n_looks; k++)
@@ -47,9 +62,7 @@ static bool has_band(const run_log *log, int b)
 
 bool run_figure_has_data(const run_log *log, run_figure which)
 {
-    bool has = false;
-    for (size_t k = 0; k < log->n_reports && figures[which].of && !has; k++) has = isfinite(figures[which].of(&log->reports[k]));
-    for (size_t k = 0; k < log->n_looks && which == RUN_LOSS && !has; k++) has = isfinite(log->looks[k].valid);
+    bool has = is_reported(log, which) || (which == RUN_LOSS && is_looked_at(log));
     const run_look *last = which == RUN_LEVELS ? last_levels(log) : NULL;
     for (int b = 0; last && b < last->bands && !has; b++) has = has_band(log, b);
     return has;
@@ -132,7 +145,7 @@ static void find_range(range *r, bool cut)
     qsort(r->list, r->n, sizeof *r->list, by_size);
     r->low = r->list[0];
     r->high = r->list[cut && r->n >= ROBUST_FROM ? r->n - 1 - r->n * 3 / 100 : r->n - 1];
-    const double margin = r->high > r->low ? 0.05 * (r->high - r->low) : r->low ? 0.1 * fabs(r->low) : 1;
+    const double margin = r->high > r->low ? 0.05 * (r->high - r->low) : r->low != 0 ? 0.1 * fabs(r->low) : 1;
     r->low -= margin;
     r->high += margin;
 }
@@ -165,11 +178,15 @@ static void put_curves(FILE *to, const run_log *log, run_figure which)
 {
     const char *style = log->n_reports < ROBUST_FROM ? "linespoints pt 7 ps 0.5" : "lines";
     const int column = figures[which].column;
-    const bool both = log->n_reports > groups_of(log), looked = which == RUN_LOSS && log->n_looks;
+    const bool both = log->n_reports > groups_of(log), reported = is_reported(log, which);
+    const bool looked = which == RUN_LOSS && is_looked_at(log);
     fprintf(to, "set key inside right %s\nplot ", which == RUN_SPEED ? "bottom" : "top");
-    if (both) fprintf(to, "data index 0 using 1:%d with lines lw 0.5 lc '#c8d2de' notitle, ", column);
-    fprintf(to, "data index 1 using 1:%d with %s lw 1.5 lc '#1f3a5f' %s", column, style, looked ? "title 'training'" : "notitle");
-    if (looked) fprintf(to, ", data index 2 using 1:3:4 with yerrorlines pt 7 ps 0.7 lw 1.5 lc '#e8743b' title 'validation, averaged weights'");
+    if (both && reported) fprintf(to, "data index 0 using 1:%d with lines lw 0.5 lc '#c8d2de' notitle, ", column);
+    if (reported)
+        fprintf(to, "data index 1 using 1:%d with %s lw 1.5 lc '#1f3a5f' %s", column, style, looked ? "title 'training'" : "notitle");
+    if (looked)
+        fprintf(to, "%sdata index 2 using 1:3:4 with yerrorlines pt 7 ps 0.7 lw 1.5 lc '#e8743b' title 'validation, averaged weights'",
+                reported ? ", " : "");
     fputc('\n', to);
 }
 
