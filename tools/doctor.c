@@ -69,7 +69,7 @@ int tool_doctor(int argc, char **argv)
                    "random numbers, buffers, and training of two tiny models. What is wrong, crashes or hangs is named, in words fit for a "
                    "bug report; a variant of an operation is then switched off for that device and driver, until it is found right again. "
                    "Exits with 1 where something is wrong.\v"
-                   "Example: rheo doctor --device gpu --quick",
+                   "Example: rheo doctor --quick",
     };
     int code = TOOL_OK, argc_of_child = argc + 2;
     char **argv_of_child = child ? NULL : tool_child_argv(argc, argv, 2);
