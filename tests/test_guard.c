@@ -53,6 +53,17 @@ static void run_to_end(fixture *f)
     rheo_trainer_free(&f->t);
 }
 
+static bool is_logged(const fixture *f, const char *words)
+{
+    char line[4096], path[120];
+    bool found = false;
+    snprintf(path, sizeof path, "%s/log.jsonl", f->run);
+    FILE *log = fopen(path, "r");
+    while (log && !found && fgets(line, sizeof line, log)) found = strstr(line, words) != NULL;
+    if (log) fclose(log);
+    return found;
+}
+
 Test(guard, a_bad_step_changes_nothing)
 {
     for (int k = 0; k < device_count(); k++) {
@@ -75,6 +86,7 @@ Test(guard, a_bad_step_changes_nothing)
         expect_same(&a, &b);
         cr_assert(strstr(f.heard.text, "not finite"), "%s", f.heard.text);
         if (k) cr_assert(strstr(f.heard.text, "sample 2"), "%s", f.heard.text);
+        cr_assert(is_logged(&f, "\"event\":\"step 4: not finite ("));
         free_state(&a);
         free_state(&b);
         clean(&f.s);
