@@ -46,7 +46,7 @@ def options():
     p.add_argument("--product", default="960x1024x512", help="sizes MxKxN of the matmul rows; 960x1024x512")
     p.add_argument("--threads", type=int, default=2, help="and processors, for both sides; 2")
     p.add_argument("--device", help="rheo's; its default")
-    p.add_argument("--modes", default="eager,channels-last,compile", help="of PyTorch; all three")
+    p.add_argument("--modes", default="eager,channels-last,compile,compile-parts", help="of PyTorch; all four")
     p.add_argument("--compile-limit", type=float, default=900, help="seconds until torch.compile is given up; 900")
     p.add_argument("--torch-index", help="where pip finds PyTorch, if not on PyPI: see peers/install.py")
     p.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
@@ -74,7 +74,7 @@ def torch(o, model, phase, mode, *more):
 
 
 def limit_of(o, mode):
-    return o.compile_limit if mode == "compile" else 600
+    return o.compile_limit if mode.startswith("compile") else 600
 
 
 def fastest(o, model, phase):

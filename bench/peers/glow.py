@@ -154,7 +154,7 @@ class Glow(nn.Module):
         return 256 * z + 128
 
     def parts(self):
-        """What is many times the same."""
+        """What is compiled alone."""
         return [step for steps in self.levels for step in steps]
 
     # ---- what is measured: run.py ------------------------------------------------------------------------

@@ -121,6 +121,10 @@ class Ncsn(nn.Module):
         s = self.score(x + sigma * z, label)
         return 0.5 * ((sigma * s + z) ** 2).sum((1, 2, 3))
 
+    def parts(self):
+        """What is compiled alone."""
+        return [block for stage in self.stages for block in stage] + list(self.refine)
+
     # ---- what is measured: run.py ------------------------------------------------------------------------
 
     def batch(self, n):
