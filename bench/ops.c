@@ -54,14 +54,6 @@ static double difference(const rheo_alone *a, rheo_plan *plan, rheo_error *err)
     return ok && scale > 0 ? worst / scale : ok ? worst : NAN;
 }
 
-static rheo_cost cost_of(const rheo_node *n)
-{
-    if (n->op->cost) return n->op->cost(n);
-    double moved = 4.0 * (double)rheo_outputs(n);
-    for (int i = 0; i < n->n_in; i++) moved += 4.0 * (double)rheo_count(n->in_spec[i].shape);
-    return (rheo_cost){ (double)rheo_outputs(n), moved };
-}
-
 static const char *variant_in(const rheo_plan *plan, const rheo_node *of)
 {
     const rheo_node *n;
@@ -78,7 +70,7 @@ static rheo_status measure(const rheo_instance *in, row *r, bool verify, rheo_er
     rheo_timing timing;
     rheo_status st = rheo_alone_create(in->dev, r->node, &alone, err);
     if (!st) st = rheo_plan_create(alone.graph, alone.state, &(rheo_plan_options){ .choices = in->choices }, &plan, err);
-    if (!st && verify && r->node->n_in <= 8 && cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
+    if (!st && verify && r->node->n_in <= 8 && rheo_cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
     if (!st) st = rheo_alone_time(&alone, plan, TIME_SECONDS, &timing, err);
     if (!st) {
         r->variant = variant_in(plan, r->node);
@@ -123,7 +115,7 @@ static row *collect(const rheo_plan *plan, const char *only, int *count)
 
 static void print_row(const row *r, const bench_peak *peak)
 {
-    const rheo_cost c = cost_of(r->node);
+    const rheo_cost c = rheo_cost_of(r->node);
     const double gflops = c.flops / r->seconds * 1e-9, gbytes = c.bytes / r->seconds * 1e-9;
     const double part = fmax(gflops / peak->gflops, gbytes / peak->gbytes);
     printf("%9.4f %9.4f ms %4dx %7.1f GFLOP/s %6.1f GB/s %4.0f %%  ", r->seconds * 1e3, r->median * 1e3, r->times, gflops, gbytes, 100 * part);
@@ -134,7 +126,7 @@ static void print_row(const row *r, const bench_peak *peak)
 
 static bool add_row(cJSON *list, const row *r)
 {
-    const rheo_cost c = cost_of(r->node);
+    const rheo_cost c = rheo_cost_of(r->node);
     cJSON *o = cJSON_CreateObject();
     return cJSON_AddItemToArray(list, o) && cJSON_AddStringToObject(o, "key", r->key) && cJSON_AddNumberToObject(o, "seconds", r->seconds) &&
            cJSON_AddNumberToObject(o, "median_seconds", r->median) && (!r->variant || cJSON_AddStringToObject(o, "variant", r->variant)) &&
@@ -152,7 +144,7 @@ static void print_convolutions(const row *rows, int count, const bench_peak *pea
         if (strncmp(n->op->name, "conv2d", 6)) continue;
         const rheo_shape w = strcmp(n->op->name, "conv2d_dw") ? n->in_spec[1].shape : n->out[0].shape;
         const int thin = w.w < 64 || w.c < 64;
-        flops[thin] += rows[k].times * cost_of(n).flops;
+        flops[thin] += rows[k].times * rheo_cost_of(n).flops;
         seconds[thin] += rows[k].times * rows[k].seconds;
     }
     for (int k = 0; k < 2; k++)
@@ -167,7 +159,7 @@ static rheo_status draw(const bench_model *m, const ops_options *o, const row *r
     bench_point *points = malloc((size_t)count * sizeof *points);
     if (!points) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     for (int k = 0; k < count; k++) {
-        const rheo_cost c = cost_of(rows[k].node);
+        const rheo_cost c = rheo_cost_of(rows[k].node);
         points[k] = (bench_point){ rows[k].node->op->name, rows[k].key, c.flops, c.bytes, rows[k].seconds, rows[k].times };
     }
     if (m->in.model) snprintf(title, sizeof title, "%.60s, batch %lld: operations of a training step", o->shapes, (long long)m->recipe.batch);

@@ -32,6 +32,15 @@ static inline void scratch_put(scratch *s, const char *name, const void *data, s
     if (!f || fwrite(data, 1, bytes, f) != bytes || fclose(f)) abort();
 }
 
+/* What a file holds, as text of less than `size` bytes. */
+static inline void scratch_text(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "r");
+    if (!f) abort();
+    text[fread(text, 1, size - 1, f)] = '\0';
+    fclose(f);
+}
+
 static inline int scratch_count(const scratch *s)
 {
     int n = 0;

@@ -17,14 +17,6 @@ typedef struct result {
     char out[16384], err[4096];
 } result;
 
-static void read_text(const char *path, char *text, size_t size)
-{
-    FILE *f = fopen(path, "r");
-    cr_assert(f, "%s", path);
-    text[fread(text, 1, size - 1, f)] = '\0';
-    fclose(f);
-}
-
 static result run(const scratch *s, const char *environment, const char *arguments)
 {
     char command[1024], out[100], err[100], device[160] = "";
@@ -37,8 +29,8 @@ static result run(const scratch *s, const char *environment, const char *argumen
              device, out, err);
     const int status = system(command);
     r.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    read_text(out, r.out, sizeof r.out);
-    read_text(err, r.err, sizeof r.err);
+    scratch_text(out, r.out, sizeof r.out);
+    scratch_text(err, r.err, sizeof r.err);
     return r;
 }
 
@@ -69,7 +61,7 @@ static void break_kernel(scratch *s, const char *file, const char *number, const
     static char text[1 << 16];
     char path[300];
     snprintf(path, sizeof path, "cl/%s", file);
-    read_text(path, text, sizeof text);
+    scratch_text(path, text, sizeof text);
     char *at = strstr(text, number);
     cr_assert(at && strlen(number) == strlen(other));
     memcpy(at, other, strlen(other));

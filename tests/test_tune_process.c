@@ -20,14 +20,6 @@ typedef struct result {
     char out[8192], err[4096];
 } result;
 
-static void read_text(const char *path, char *text, size_t size)
-{
-    FILE *f = fopen(path, "r");
-    cr_assert(f, "%s", path);
-    text[fread(text, 1, size - 1, f)] = '\0';
-    fclose(f);
-}
-
 static int count_of(const char *text, const char *word)
 {
     int n = 0;
@@ -57,8 +49,8 @@ static result tune(scratch *s, const char *fault, how times)
              meanwhile);
     const int status = system(command);
     r.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    read_text(out, r.out, sizeof r.out);
-    read_text(err, r.err, sizeof r.err);
+    scratch_text(out, r.out, sizeof r.out);
+    scratch_text(err, r.err, sizeof r.err);
     r.lines = count_of(r.out, "\n");
     r.failed = count_of(r.out, "clblast failed  -> own; ");
     return r;

@@ -33,6 +33,14 @@ int64_t rheo_outputs(const rheo_node *n)
     return count;
 }
 
+rheo_cost rheo_cost_of(const rheo_node *n)
+{
+    if (n->op->cost) return n->op->cost(n);
+    double moved = 4.0 * (double)rheo_outputs(n);
+    for (int i = 0; i < n->n_in; i++) moved += 4.0 * (double)rheo_count(n->in_spec[i].shape);
+    return (rheo_cost){ (double)rheo_outputs(n), moved };
+}
+
 void rheo_alone_free(rheo_alone *b)
 {
     rheo_graph_destroy(b->graph);

@@ -15,6 +15,8 @@ typedef struct rheo_alone {
 
 /* Elements of all outputs together. */
 int64_t rheo_outputs(const rheo_node *n);
+/* What the op says; where it says nothing, a FLOP an element of the outputs, and each input and output moved once. */
+rheo_cost rheo_cost_of(const rheo_node *n);
 
 /* Inputs are zero. Free it whatever is returned. */
 rheo_status rheo_alone_declare(rheo_device *dev, const rheo_op *op, int n_in, const rheo_spec *in, const void *attr, size_t attr_bytes,

@@ -76,14 +76,6 @@ static void compare_bits(int sample, int run, const trial *t, rheo_finding *f)
                     t->first[at], t->got[at], run + 1);
 }
 
-static rheo_cost cost_of(const rheo_node *n)
-{
-    if (n->op->cost) return n->op->cost(n);
-    double moved = 4.0 * (double)rheo_outputs(n);
-    for (int i = 0; i < n->n_in; i++) moved += 4.0 * (double)rheo_count(n->in_spec[i].shape);
-    return (rheo_cost){ (double)rheo_outputs(n), moved };
-}
-
 static rheo_status time_trial(const trial *t, double *seconds, rheo_error *err)
 {
     rheo_timing last;
@@ -103,7 +95,7 @@ static rheo_status time_trial(const trial *t, double *seconds, rheo_error *err)
 static rheo_status run_trial(const rheo_checkup *c, const rheo_check *check, int sample, trial *t, rheo_finding *f, rheo_error *err)
 {
     const int repeats = c->options->quick ? QUICK_REPEATS : REPEATS;
-    const rheo_cost cost = cost_of(t->host.node);
+    const rheo_cost cost = rheo_cost_of(t->host.node);
     rheo_status st = rheo_alone_run(&t->host, t->on_host, t->expected, err);
     if (!st) st = rheo_alone_run(&t->device, t->on_device, t->first, err);
     if (!st) compare_outputs(check, sample, t, f);

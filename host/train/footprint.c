@@ -100,6 +100,16 @@ static void say(rheo_error *err, const rheo_recipe *r, const rheo_recipe *asked,
              invert, batch, (double)bytes / 1048576);
 }
 
+/* Where no setting was found: whether it should have fitted as it was, and whether activations could be rebuilt instead. */
+static void say_in_general(rheo_error *err, bool should_fit, bool could_invert)
+{
+    const size_t used = strlen(err->text);
+    const char *advice = !should_fit   ? "; no batch fits: the model needs a smaller width, depth or image"
+                         : could_invert ? "; --memory invert takes less, and so does a smaller --batch, with --accumulate for the same step"
+                                        : "; a smaller --batch takes less, with --accumulate for the same step";
+    snprintf(err->text + used, sizeof err->text - used, "%s", advice);
+}
+
 void rheo_footprint_advise(const rheo_instance *in, const rheo_recipe *recipe, int64_t rows, rheo_error *err)
 {
     rheo_footprint now;
@@ -125,6 +135,5 @@ void rheo_footprint_advise(const rheo_instance *in, const rheo_recipe *recipe, i
         say(err, &both, recipe, bytes);
         found = true;
     }
-    const size_t used = strlen(err->text);
-    if (!found) snprintf(err->text + used, sizeof err->text - used, "; no batch fits: the model needs a smaller width, depth or image");
+    if (!found) say_in_general(err, s.most < UINT64_MAX, invertible && !(known && now.inverts));
 }

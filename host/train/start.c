@@ -41,14 +41,6 @@ static rheo_status check_augment(const rheo_recipe *r, rheo_error *err)
     return RHEO_OK;
 }
 
-/* What takes less of the device's memory than what did not fit. */
-static const char *less_memory(const rheo_trainer *t)
-{
-    const bool inverts = t->recipe.memory == RHEO_MEMORY_INVERT || !t->in.model->type->round_trip;
-    return inverts ? "; a smaller --batch takes less, with --accumulate for the same step"
-                   : "; --memory invert takes less, and so does a smaller --batch, with --accumulate for the same step";
-}
-
 /* Everything that a new run and a resumed one need alike, over a model that is taken over. Kernels are loaded and plans made
  * while the data are read. */
 static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
@@ -56,12 +48,10 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
     const rheo_rows *train = &t->data->split[RHEO_SPLIT_TRAIN], *valid = &t->data->split[RHEO_SPLIT_VALID];
     const int64_t dims = rheo_dims(t->recipe.shape);
     const uint32_t most = t->recipe.shape.bytes ? LOOK_IMAGES : LOOK_VECTORS;
-    rheo_error why = RHEO_ERROR_INIT;
     rheo_status st = rheo_instance_create(model, t->recipe.device, &t->in, err);
     if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
     if (!st) rheo_instance_in_units(&t->in, &t->recipe.standard);
-    if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, &why);
-    if (st && why.status) rheo_fail(err, st, "%s%s", why.text, st == RHEO_ENOMEM ? less_memory(t) : "");
+    if (!st) st = rheo_trainstep_create(&t->in, &t->recipe, &t->step, err);
     if (!st) st = rheo_dataset_wait(t->data, err);
     if (!st)
         st = rheo_footprint_check(&t->in, &t->recipe, train->count, rheo_plan_stats_of(t->step.apply).arena_bytes + rheo_state_bytes(t->in.state),
