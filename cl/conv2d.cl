@@ -142,4 +142,47 @@ NOINLINE static void store_row(global float *to, const float *from, int n)
     for (; j + VEC <= n; j += VEC) STORE_GLOBAL(LOAD(from + j), to + j);
     for (; j < n; ++j) to[j] = from[j];
 }
+
+// sums[j] = sum of t[j]'s elements: neighbours are added up, as often as VEC can be halved.
+static floatv sums_of(floatv t[VEC])
+{
+#pragma unroll
+    for (int s = VEC / 2; s > 0; s /= 2) {
+#pragma unroll
+        for (int i = 0; i < s; ++i) {
+            floatv a, b;
+            a.lo = t[2 * i].even;
+            a.hi = t[2 * i + 1].even;
+            b.lo = t[2 * i].odd;
+            b.hi = t[2 * i + 1].odd;
+            t[i] = a + b;
+        }
+    }
+    return t[0];
+}
+
+// ---- sums of a gradient: of e and of e y (conv2d_columns.cl), with what rounding lost of each, COLUMNS_MAX columns each ----
+
+#define COLUMNS_MAX 1024        // of a group
+
+// s += t; lost has what rounding lost (Kahan 1965).
+static void add_lossless(floatv *s, floatv *lost, floatv t)
+{
+    const floatv u = t - *lost, v = *s + u;
+    *lost = (v - *s) - u;
+    *s = v;
+}
+
+// Of the vector at column c.
+static void add_to_sums(floatv *sums, int c, floatv e, floatv ey)
+{
+    add_lossless(&sums[c / VEC], &sums[(COLUMNS_MAX + c) / VEC], e);
+    add_lossless(&sums[(2 * COLUMNS_MAX + c) / VEC], &sums[(3 * COLUMNS_MAX + c) / VEC], ey);
+}
+
+static void put_sums(global float *to, int apart, const floatv *sums, int c, floatv scale)
+{
+    STORE_GLOBAL(sums[c / VEC] * scale, to);
+    STORE_GLOBAL(sums[(2 * COLUMNS_MAX + c) / VEC], to + apart);
+}
 #endif

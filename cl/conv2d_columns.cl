@@ -5,7 +5,6 @@
 #define DEPTH 256               // of the reduction at most, packed and gathered at a time
 #define STRIDE (DEPTH + 16)     // rows an odd number of cache lines apart share no set
 #define WEIGHTS (1 << 16)       // a group packs at a time: half the second-level cache where that is small
-#define COLUMNS_MAX 1024        // of a group
 #define SPAN_ROWS 48            // positions gathered at a time, a multiple of ROWS
 
 // ---- patches in private memory --------------------------------------------------------------------------------------------
@@ -186,17 +185,9 @@ NOINLINE static void product(global float *to, const global float *more, int str
     }
 }
 
-// s += t; lost has what rounding lost (Kahan 1965).
-static void add_lossless(floatv *s, floatv *lost, floatv t)
-{
-    const floatv u = t - *lost, v = *s + u;
-    *lost = (v - *s) - u;
-    *s = v;
-}
-
 // The gradient of y = act((z + b) scale) from dy, in place: e = dy where y > 0 (relu) or everywhere, dy becomes e scale. For `rows` rows
-// and `cols` columns, a multiple of VEC; sums has sum e, what it lost, sum e y, what it lost, COLUMNS_MAX columns each. Whole rows one
-// after another, as memory has them, by fours.
+// and `cols` columns, a multiple of VEC; sums as of add_to_sums. Whole rows one after another, as memory has
+// them, by fours.
 NOINLINE static void backward(global float *dy, const global float *y, int stride, int rows, int cols, const float *scale, int relu,
                               floatv *sums)
 {
@@ -218,10 +209,7 @@ NOINLINE static void backward(global float *dy, const global float *y, int strid
             ey_sums[c / VEC] = ey_sum;
         }
     }
-    for (int c = 0; c < cols / VEC; ++c) {
-        add_lossless(&sums[c], &sums[COLUMNS_MAX / VEC + c], e_sums[c]);
-        add_lossless(&sums[2 * COLUMNS_MAX / VEC + c], &sums[3 * COLUMNS_MAX / VEC + c], ey_sums[c]);
-    }
+    for (int c = 0; c < cols / VEC; ++c) add_to_sums(sums, c * VEC, e_sums[c], ey_sums[c]);
 }
 
 // y = patch w, or with adds, add + patch w; with act >= 0, y = act((patch w + b) exp(factor l)). Positions have x_c channels in x,
@@ -284,9 +272,6 @@ void conv2d(const global float *x, const global float *w, const global float *b,
         }
     }
     totals += get_group_id(0) * (size_t)2 * O + o0;
-    for (int c = 0; undo && c < columns; c += VEC) {
-        STORE_GLOBAL(sums_[c / VEC] * scale_[c / VEC], totals + c);
-        STORE_GLOBAL(sums_[(2 * COLUMNS_MAX + c) / VEC], totals + O + c);
-    }
+    for (int c = 0; undo && c < columns; c += VEC) put_sums(totals + c, O, sums_, c, scale_[c / VEC]);
 }
 #endif

@@ -10,24 +10,6 @@
 #define THIN_TILE (2 * ROWS)
 #define THIN_SUMS ((THIN_TILE + VEC - 1) / VEC)     // vectors that hold a sum for each of a tile
 
-// sums[j] = sum of t[j]'s elements: neighbours are added up, as often as VEC can be halved.
-static floatv sums_of(floatv t[VEC])
-{
-#pragma unroll
-    for (int s = VEC / 2; s > 0; s /= 2) {
-#pragma unroll
-        for (int i = 0; i < s; ++i) {
-            floatv a, b;
-            a.lo = t[2 * i].even;
-            a.hi = t[2 * i + 1].even;
-            b.lo = t[2 * i].odd;
-            b.hi = t[2 * i + 1].odd;
-            t[i] = a + b;
-        }
-    }
-    return t[0];
-}
-
 // sums[r C + c] = sum over taps and i of row r at the tap [i] times w[tap, i, c], for R positions at, h, v as locate() gives them and
 // C columns, w in vectors along i.
 #define THIN_MULTIPLY(name, R, C)                                                                                             \

@@ -1,13 +1,14 @@
-// The gradient of conv2d_winograd.cl with respect to the weights, with its means:
+// The gradient of conv2d_winograd.cl with respect to the weights, with the means of winograd.cl:
 //
 //   dw = G' [ sum over tiles of (B' x B) . (A dy A') ] G          . elementwise
 //
-// At each of the 16 points that is a product of x's channels by tiles by dy's channels.
+// At each of the 16 points that is a product of x's channels by tiles by dy's channels, of which the rows are those that may be few.
 
 #if RHEO_CPU
-#define SIDE 32768          // floats of x, and of dy, transformed at a time, 16 points x tiles x (channels + GAP)
-#define SUMS (1 << 16)      // of a group, 16 points x channels of x x channels of dy
-#define SMALL 4             // rows of the tile that ends a block
+#define SIDE 32768                      // floats of the rows' side transformed at a time, 16 points x tiles x (channels + GAP)
+#define DW_TILES 24                     // at a time
+#define SUMS (16 * 64 * (64 + ROWS))    // of a group, 16 points x (rows + ROWS) x columns
+#define SMALL 4                         // rows of the tile that ends a block
 
 // to[r n + :] += sum over q < tiles of a[q a_row + r] b[q b_row + :], r < R
 #define OUTER(name, R)                                                                                                   \
@@ -31,25 +32,32 @@
 OUTER(outer_rows, ROWS)
 OUTER(outer_small, SMALL)
 
-// to[p `apart` + :] = (A dy A')[p] of `channels` channels and zeros up to `width`; from[2 r + s] is dy's row r, column s
-NOINLINE static void transform_dy(float *to, int apart, const global float *const *from, int channels, int width)
+// t = A dy of a vector of channels at c, of which n are meant; from[2 r + s] is dy's row r, column s.
+static void spread_rows(floatv t[8], const global float *const *from, int c, int n)
 {
-    for (int c = 0; c < width; c += VEC) {
-        floatv t[8];
 #pragma unroll
-        for (int s = 0; s < 2; ++s) {
-            const floatv y0 = load_part(from[s] + c, channels - c), y1 = load_part(from[2 + s] + c, channels - c);
-            t[s] = y0;
-            t[2 + s] = y0 + y1;
-            t[4 + s] = y0 - y1;
-            t[6 + s] = -y1;
-        }
+    for (int s = 0; s < 2; ++s) {
+        const floatv y0 = load_part(from[s] + c, n), y1 = load_part(from[2 + s] + c, n);
+        t[s] = y0;
+        t[2 + s] = y0 + y1;
+        t[4 + s] = y0 - y1;
+        t[6 + s] = -y1;
+    }
+}
+
+// to[p `apart` + :] = (A dy A')[p] of `count` channels from c0 on; as transform_x
+NOINLINE static void transform_dy(float *to, int apart, const global float *const *from, int c0, int count, int channels, int careful)
+{
+    for (int c = c0; c < c0 + count; c += VEC, to += VEC) {
+        floatv t[8];
+        if (careful && c + VEC > channels) spread_rows(t, from, c, channels - c);
+        else spread_rows(t, from, c, VEC);
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
-            STORE(t[2 * r], to + 4 * r * apart + c);
-            STORE(t[2 * r] + t[2 * r + 1], to + (4 * r + 1) * apart + c);
-            STORE(t[2 * r] - t[2 * r + 1], to + (4 * r + 2) * apart + c);
-            STORE(-t[2 * r + 1], to + (4 * r + 3) * apart + c);
+            STORE(t[2 * r], to + 4 * r * apart);
+            STORE(t[2 * r] + t[2 * r + 1], to + (4 * r + 1) * apart);
+            STORE(t[2 * r] - t[2 * r + 1], to + (4 * r + 2) * apart);
+            STORE(-t[2 * r + 1], to + (4 * r + 3) * apart);
         }
     }
 }
@@ -74,55 +82,83 @@ static void transform_sums(floatv g[9], const float *m, int apart)
     }
 }
 
-// Group (g, c, part): the channels of x from g i_block and those of dy from c o_block, of a share of `all` tiles, `tiles` at a time;
-// each leaves a dw in `work` if there are several. After these a group has a line of zeros there, as long as the longer block.
+// What a chunk's tiles see of x and of dy.
+typedef struct seen { const global float *x[16], *dy[4]; int last; } seen;
+
+static void transform(float *to, int apart, const seen *tile, int of_dy, int c0, int count, int channels)
+{
+    if (of_dy) transform_dy(to, apart, tile->dy, c0, count, channels, tile->last);
+    else transform_x(to, apart, tile->x, c0, count, channels, tile->last);
+}
+
+// Asks for a vector pair at channel c of what no other tile asks for.
+static void fetch(const seen *tile, int of_dy, int c)
+{
+    for (int k = 0; k < 4; ++k) FETCH((of_dy ? tile->dy[k] : tile->x[5 + k / 2 * 4 + k % 2]) + c);
+}
+
+// Group (g, c, part): the rows from g row_block on and the columns from c column_block on, of a share of `all` tiles, `tiles` at a time;
+// each leaves a dw in `work` if there are several. Rows are x's channels and columns dy's, or with `mirrored` the other way round. After
+// the parts a group has a line of `longer` zeros there.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv2d_winograd_dw(const global float *x, const global float *dy, global float *dw, global float *work, int H, int W, int I, int O,
-                        int OH, int OW, int pad_h, int pad_w, int dilation, int x_c, int all, int down, int across, int tiles, int i_block,
-                        int o_block)
+                        int OH, int OW, int pad_h, int pad_w, int dilation, int x_c, int all, int down, int across, int tiles,
+                        int row_block, int column_block, int mirrored, int longer)
 {
-    floatv v_[SIDE / VEC], d_[SIDE / VEC], sums_[SUMS / VEC];
+    floatv v_[SIDE / VEC], d_[16 * DW_TILES * 2], sums_[SUMS / VEC];
     float *v = (float *)v_, *d = (float *)d_, *sums = (float *)sums_;
+    seen see[DW_TILES];
     const tiling g = { down, across, dilation };
-    const int part = (int)get_group_id(2), parts = (int)get_num_groups(2);
-    const int i0 = (int)get_group_id(0) * i_block, o0 = (int)get_group_id(1) * o_block;
-    const int rows = min(i_block, I - i0), columns = min(o_block, O - o0), width = (columns + COLS - 1) / COLS * COLS;
-    const int v_row = i_block + GAP, d_row = width + GAP, v_apart = tiles * v_row, d_apart = tiles * d_row;
+    const int part = (int)get_group_id(2), parts = (int)get_num_groups(2), images = all / (down * across * dilation * dilation);
+    const int R = mirrored ? O : I, C = mirrored ? I : O;
+    const int r0 = (int)get_group_id(0) * row_block, c0 = (int)get_group_id(1) * column_block;
+    const int rows = min(row_block, R - r0), columns = min(column_block, C - c0), width = (columns + COLS - 1) / COLS * COLS;
+    const int stride = (rows + VEC - 1) / VEC * VEC + GAP, apart = tiles * stride, room = (rows + ROWS) * width;
     const int first = (int)(part * (size_t)all / parts), last = (int)((part + 1) * (size_t)all / parts);
-    const int longer = max(i_block, o_block);
     global float *zeros = work + (parts > 1 ? parts * 9 * I * O : 0);
     zeros += (get_group_id(0) + get_num_groups(0) * (get_group_id(1) + get_num_groups(1) * part)) * longer;
     for (int c = 0; c < longer; ++c) zeros[c] = 0.0f;
-    for (int k = 0; k < 16 * rows * width; k += VEC) STORE((floatv)(0.0f), sums + k);
+    for (int k = 0; k < 16 * room; k += VEC) STORE((floatv)(0.0f), sums + k);
     for (int t0 = first; t0 < last; t0 += tiles) {
         const int count = min(tiles, last - t0);
         spot s = spot_of(t0, g);
         for (int t = 0; t < count; ++t, step_on(&s, g)) {
-            const global float *from[16];
             const int h = corner_h(s, g), w = corner_w(s, g);
-            window(from, x + i0, zeros, s.n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
-            transform_x(v + t * v_row, v_apart, from, rows);
-            window(from, dy + o0, zeros, s.n, h, w, 2, dilation, OH, OW, O);
-            transform_dy(d + t * d_row, d_apart, from, columns, width);
+            window(see[t].x, x, zeros, s.n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
+            window(see[t].dy, dy, zeros, s.n, h, w, 2, dilation, OH, OW, O);
+            see[t].last = s.n == images - 1;
+            transform(v + t * stride, apart, &see[t], mirrored, r0, rows, R);
+            fetch(&see[t], !mirrored, c0);
         }
-        for (int p = 0; p < 16; ++p) {
-            for (int o = 0; o < width; o += COLS) {
-                for (int i = 0, m; i < rows; i += m) {
-                    float *to = sums + (p * rows + i) * width + o;
-                    const float *a = v + p * v_apart + i, *b = d + p * d_apart + o;
-                    m = rows - i <= 2 * SMALL && rows - i != ROWS ? SMALL : ROWS;
-                    if (m == ROWS) outer_rows(to, width, a, v_row, b, d_row, count);
-                    else outer_small(to, width, a, v_row, b, d_row, count);
+        for (int c = 0; c < width; c += COLS) {
+            for (int t = 0; t < count; ++t) {
+                if (c + COLS < columns) fetch(&see[t], !mirrored, c0 + c + COLS);
+                transform(d + t * COLS, tiles * COLS, &see[t], !mirrored, c0 + c, COLS, C);
+            }
+            for (int p = 0; p < 16; ++p) {
+                const float *a = v + p * apart, *b = d + p * tiles * COLS;
+                float *to = sums + p * room + c;
+                for (int r = 0, m; r < rows; r += m) {
+                    const int left = rows - r;
+                    m = left <= SMALL || (left <= 2 * SMALL && (ROWS < left || ROWS > 2 * SMALL)) ? SMALL : ROWS;
+                    if (m == ROWS) outer_rows(to + r * width, width, a + r, stride, b, COLS, count);
+                    else outer_small(to + r * width, width, a + r, stride, b, COLS, count);
                 }
             }
         }
     }
-    dw = (parts > 1 ? work + part * 9 * I * O : dw) + i0 * O + o0;
-    for (int i = 0; i < rows; ++i) {
-        for (int o = 0; o < columns; o += VEC) {
+    dw = (parts > 1 ? work + part * 9 * I * O : dw);
+    for (int r = 0; r < rows; ++r) {
+        for (int c = 0; c < columns; c += VEC) {
+            const int n = min(VEC, columns - c);
             floatv out[9];
-            transform_sums(out, sums + i * width + o, rows * width);
-            for (int tap = 0; tap < 9; ++tap) store_part(out[tap], dw + (tap * I + i) * O + o, columns - o);
+            transform_sums(out, sums + r * width + c, room);
+            for (int tap = 0; tap < 9; ++tap) {
+                float row[VEC];
+                STORE(out[tap], row);
+                if (!mirrored) store_part(out[tap], dw + (tap * I + r0 + r) * O + c0 + c, n);
+                else for (int j = 0; j < n; ++j) dw[(tap * I + c0 + c + j) * O + r0 + r] = row[j];
+            }
         }
     }
 }

@@ -60,8 +60,9 @@ static bool dx_act_offers(const rheo_node *n, int variant, const rheo_device_fac
 static size_t dx_act_workspace(const rheo_node *n, const rheo_device_facts *dev)
 {
     const rheo_conv c = describe(n);
-    const size_t product = rheo_product_workspace(n, &c, dev), sums = rheo_affine_backward_workspace(n->out[0].shape, dev);
-    if (at_once(n, &c, dev)) return (size_t)(rheo_conv_backward_blocks(&c, dev) * 2 * c.o);
+    const size_t product = rheo_product_workspace(n, &c, dev);
+    const size_t sums = at_once(n, &c, dev) ? (size_t)(rheo_conv_backward_blocks(&c, dev) * 2 * c.o)
+                                            : rheo_affine_backward_workspace(n->out[0].shape, dev);
     return product > sums ? product : sums;
 }
 

@@ -15,7 +15,7 @@ rheo_status rheo_conv_launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem 
 }
 
 /* Columns a panel: as few beyond the last column as can be. */
-static int64_t thin_width(int64_t o)
+int64_t rheo_conv_thin_width(int64_t o)
 {
     int64_t width = 4;
     for (int64_t w = 3; w > 1; --w)
@@ -30,7 +30,7 @@ typedef struct thin_shape {
 /* Each span packs the weights anew, which costs about what 20 positions do. */
 static thin_shape shape_of(const rheo_conv *c)
 {
-    thin_shape s = { .width = thin_width(c->o) };
+    thin_shape s = { .width = rheo_conv_thin_width(c->o) };
     const int64_t all = round_up(c->o, s.width), most = smaller(THIN_COLUMNS, THIN_WEIGHTS / conv_depth(c));
     s.columns = round_up(divide_up(all, divide_up(all, most / s.width * s.width)), s.width);
     s.shares = divide_up(c->o, s.columns);
@@ -41,7 +41,7 @@ static thin_shape shape_of(const rheo_conv *c)
 bool rheo_conv_suits_thin(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t depth = conv_depth(c), vec = dev->vector_width;
-    return c->i % vec == 0 && depth >= 4 * vec && depth * thin_width(c->o) <= THIN_WEIGHTS && c->o <= RHEO_THIN_MAX;
+    return c->i % vec == 0 && depth >= 4 * vec && depth * rheo_conv_thin_width(c->o) <= THIN_WEIGHTS && c->o <= RHEO_THIN_MAX;
 }
 
 size_t rheo_conv_thin_workspace(const rheo_conv *c)

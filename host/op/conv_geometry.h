@@ -81,6 +81,7 @@ static inline int64_t conv_x_floats(const rheo_conv *c)
 /* host/op/conv_few.c: 1x1 windows of at most RHEO_SMALL_MAX channels; few columns; the workspace is the launch's. */
 rheo_status rheo_conv_launch_small(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                    rheo_error *err);
+int64_t rheo_conv_thin_width(int64_t o);
 bool rheo_conv_suits_thin(const rheo_conv *c, const rheo_device_facts *dev);
 size_t rheo_conv_thin_workspace(const rheo_conv *c);
 rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
@@ -88,10 +89,18 @@ rheo_status rheo_conv_launch_thin(rheo_launcher *l, const rheo_conv *c, cl_mem x
 
 /* host/op/conv_winograd.c: 3x3 windows between many channels; the workspaces are the launches'. */
 bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev);
-bool rheo_conv_tiles_are_many(const rheo_conv *c, const rheo_device_facts *dev);
+bool rheo_conv_dw_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev);
+bool rheo_conv_winograd_has_backward(const rheo_conv *c, const rheo_device_facts *dev);
+int64_t rheo_conv_winograd_spans(const rheo_conv *c, const rheo_device_facts *dev);
 size_t rheo_conv_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
                                       rheo_error *err);
+
+/* Few columns. */
+bool rheo_conv_suits_winograd_few(const rheo_conv *c, const rheo_device_facts *dev);
+size_t rheo_conv_winograd_few_workspace(const rheo_conv *c);
+rheo_status rheo_conv_launch_winograd_few(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
+                                          rheo_error *err);
 
 size_t rheo_conv_dw_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);

@@ -3,15 +3,16 @@
 enum { DEPTH = 256, WEIGHTS = 1 << 16, COLUMNS_MAX = 1024 }; /* of cl/conv2d_columns.cl */
 
 /* COLUMNS: vectors along the columns. THIN: vectors along the reduction, for few columns. SMALL: a product by a small matrix. WINOGRAD:
- * fewer products. */
-typedef enum form { SIMT, COLUMNS, THIN, SMALL, WINOGRAD } form;
+ * fewer products, and FEW of them vectors along the reduction. */
+typedef enum form { SIMT, COLUMNS, THIN, SMALL, WINOGRAD, WINOGRAD_FEW } form;
 
 static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
     if (dev->kind != RHEO_CPU) return SIMT;
     const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     if (pointwise && larger(c->i, c->o) <= RHEO_SMALL_MAX) return SMALL;
-    if (!c->direct && rheo_conv_suits_winograd(c, dev) && rheo_conv_tiles_are_many(c, dev)) return WINOGRAD;
+    if (!c->direct && rheo_conv_suits_winograd(c, dev)) return WINOGRAD;
+    if (!c->direct && rheo_conv_suits_winograd_few(c, dev)) return WINOGRAD_FEW;
     return rheo_conv_suits_thin(c, dev) ? THIN : COLUMNS;
 }
 
@@ -39,12 +40,13 @@ static division divide(const rheo_conv *c, const rheo_device_facts *dev)
 
 bool rheo_conv_has_backward(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return form_of(c, dev) == COLUMNS && c->batch == 1 && c->y_c == c->o;
+    const form f = form_of(c, dev);
+    return c->batch == 1 && c->y_c == c->o && (f == COLUMNS || (f == WINOGRAD && rheo_conv_winograd_has_backward(c, dev)));
 }
 
 int64_t rheo_conv_backward_blocks(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return divide(c, dev).spans;
+    return form_of(c, dev) == WINOGRAD ? rheo_conv_winograd_spans(c, dev) : divide(c, dev).spans;
 }
 
 static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
@@ -76,13 +78,16 @@ static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, c
 
 bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return form_of(c, dev) == WINOGRAD;
+    const form f = form_of(c, dev);
+    return f == WINOGRAD || f == WINOGRAD_FEW;
 }
 
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const form f = form_of(c, dev);
-    return f == WINOGRAD ? rheo_conv_winograd_workspace(c, dev) : f == THIN ? rheo_conv_thin_workspace(c) : 0;
+    if (f == WINOGRAD) return rheo_conv_winograd_workspace(c, dev);
+    if (f == WINOGRAD_FEW) return rheo_conv_winograd_few_workspace(c);
+    return f == THIN ? rheo_conv_thin_workspace(c) : 0;
 }
 
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
@@ -93,6 +98,7 @@ rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_
     if (f == SIMT) return launch_simt(l, c, x, w, y, e, err);
     if (f == SMALL) return rheo_conv_launch_small(l, c, x, w, y, e, err);
     if (f == WINOGRAD) return rheo_conv_launch_winograd(l, c, x, w, y, e, err);
+    if (f == WINOGRAD_FEW) return rheo_conv_launch_winograd_few(l, c, x, w, y, e, err);
     if (f == THIN) return rheo_conv_launch_thin(l, c, x, w, y, e, err);
     return launch_columns(l, c, x, w, y, e, err);
 }

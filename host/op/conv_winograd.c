@@ -1,11 +1,15 @@
-/* Launches of 3x3 convolutions by Winograd's F(2x2, 3x3), cl/conv2d_winograd{,_dw}.cl: 16 products where a direct one takes 36.
+/* Launches of 3x3 convolutions by Winograd's F(2x2, 3x3), cl/conv2d_winograd{,_few,_dw}.cl: 16 products where a direct one takes 36.
  * By shape alone, so that results are the same whatever the device's number of cores. */
 #include "op/conv_geometry.h"
 
 enum { TILES = 48, TRANSFORMED = 1 << 16, GAP = 16 }; /* of cl/conv2d_winograd.cl */
-enum { SIDE = 32768, SUMS = 1 << 16 };                /* of cl/conv2d_winograd_dw.cl */
-enum { CHANNELS = 32 };                               /* on both sides from which the transforms are worth it */
-enum { PART_TILES = 192 };                            /* that are worth a dw of their own */
+enum { SIDE = 32768, DW_TILES = 24 };                 /* of cl/conv2d_winograd_dw.cl */
+enum { COLUMNS_MAX = 1024 };                          /* of cl/conv2d.cl */
+/* From so many channels on both sides the transforms are worth it; with as many on one side, from so few on the other of x, of y, of both
+ * where dw is made. */
+enum { MANY = 32, FEW_OF_X = 4, FEW_OF_Y = 8, FEW_OF_DW = 8 };
+enum { FEW_TILES = 12 };                              /* at a time, whose products of few channels stay near */
+enum { PART_TILES = 192, MANY_PARTS = 8 };            /* tiles that are worth a dw of their own */
 
 typedef struct tiling {
     int64_t down, across, all, at_a_time;
@@ -16,23 +20,44 @@ static tiling tiling_of(const rheo_conv *c, const rheo_device_facts *dev)
     const int64_t d = c->dilation, rows = conv_rows(dev);
     tiling t = { .down = divide_up(divide_up(c->oh, d), 2), .across = divide_up(divide_up(c->ow, d), 2) };
     t.all = c->n * d * d * t.down * t.across;
-    t.at_a_time = smaller(smaller(TILES, TRANSFORMED / (16 * (c->i + GAP))), larger(t.all / 16, rows)) / rows * rows;
+    const int64_t most = c->i < MANY ? FEW_TILES : TILES, wide = round_up(c->i, dev->vector_width);
+    t.at_a_time = smaller(smaller(most, TRANSFORMED / (16 * (wide + GAP))), larger(t.all / 16, rows)) / rows * rows;
     return t;
 }
 
 /* The ragged edge, whose tiles are computed whole, must not eat up what is saved: of 36 products a tile 16 remain, 20 with the
  * transforms. */
-bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+static bool tiles_well(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const tiling t = tiling_of(c, dev);
-    return dev->kind == RHEO_CPU && c->batch == 1 && c->kh == 3 && c->kw == 3 && c->i >= CHANNELS && c->o >= CHANNELS
-           && c->i % dev->vector_width == 0 && c->y_c == c->o && t.at_a_time > 0 && t.all * 20 < conv_positions(c) * 9;
+    return dev->kind == RHEO_CPU && c->batch == 1 && c->kh == 3 && c->kw == 3 && t.at_a_time > 0 && t.all * 20 < conv_positions(c) * 9
+           && smaller(c->h * c->w * c->x_c, c->oh * c->ow * c->o) >= conv_columns(dev);
 }
 
 /* Weights are transformed at the price of some 50 tiles. */
-bool rheo_conv_tiles_are_many(const rheo_conv *c, const rheo_device_facts *dev)
+static bool tiles_are_many(const rheo_conv *c, const rheo_device_facts *dev)
 {
     return tiling_of(c, dev).all >= 128;
+}
+
+/* Many channels to many or a panel of columns, or few to many. */
+bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const int64_t columns = conv_columns(dev);
+    const bool many = c->i >= MANY && c->i % dev->vector_width == 0 && (c->o >= MANY || c->o == columns);
+    const bool few = c->i >= FEW_OF_X && c->i < MANY && c->o >= MANY && c->o % columns == 0;
+    return (many || few) && c->y_c == c->o && tiles_well(c, dev) && tiles_are_many(c, dev);
+}
+
+bool rheo_conv_dw_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const int64_t few = smaller(c->i, c->o), many = larger(c->i, c->o);
+    return tiles_well(c, dev) && c->y_c == c->o && few >= FEW_OF_DW && many >= MANY;
+}
+
+bool rheo_conv_winograd_has_backward(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return c->o % dev->vector_width == 0 && c->o <= COLUMNS_MAX;
 }
 
 static int64_t weights(const rheo_conv *c, const rheo_device_facts *dev)
@@ -40,9 +65,21 @@ static int64_t weights(const rheo_conv *c, const rheo_device_facts *dev)
     return 16 * c->i * round_up(c->o, conv_columns(dev));
 }
 
+int64_t rheo_conv_winograd_spans(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    const tiling t = tiling_of(c, dev);
+    return smaller(divide_up(t.all, t.at_a_time), RHEO_WANTED_GROUPS);
+}
+
+/* Sums of a gradient, the transformed weights, a line of zeros. */
+static int64_t sums(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return 2 * c->o * rheo_conv_winograd_spans(c, dev);
+}
+
 size_t rheo_conv_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return (size_t)(weights(c, dev) + c->i);
+    return (size_t)(sums(c, dev) + weights(c, dev) + round_up(c->i, dev->vector_width));
 }
 
 rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
@@ -50,35 +87,78 @@ rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_m
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const tiling t = tiling_of(c, dev);
-    const int64_t blocks = divide_up(t.all, t.at_a_time), spans = smaller(blocks, RHEO_WANTED_GROUPS);
-    rheo_status st = RHEO_EMIT(l, err, "score", "winograd_weights", rheo_grid_items(l, weights(c, dev) / 16), RHEO_BUF(w),
+    const cl_mem add = e->add ? e->add : e->backward ? e->backward : w;
+    rheo_status st = RHEO_EMIT(l, err, "winograd", "winograd_weights", rheo_grid_items(l, weights(c, dev) / 16), RHEO_BUF(w),
                                RHEO_BUF(rheo_work(l)), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->base), RHEO_INT(c->s_tap),
-                               RHEO_INT(c->s_in), RHEO_INT(c->s_out));
+                               RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(sums(c, dev)), RHEO_INT(round_up(c->i, dev->vector_width)));
     if (st) return st;
-    return RHEO_EMIT(l, err, "score", "conv2d_winograd", rheo_grid_single(spans, 1, 1), RHEO_BUF(x), RHEO_BUF(rheo_work(l)),
+    return RHEO_EMIT(l, err, "winograd", "conv2d_winograd", rheo_grid_single(rheo_conv_winograd_spans(c, dev), 1, 1), RHEO_BUF(x),
+                     RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(add), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w),
+                     RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh), RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w),
+                     RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(t.all), RHEO_INT(t.down), RHEO_INT(t.across),
+                     RHEO_INT(t.at_a_time), RHEO_INT(sums(c, dev)), RHEO_INT(e->add != NULL), RHEO_INT(e->backward != NULL),
+                     RHEO_INT(e->act), RHEO_FLOAT(e->factor));
+}
+
+static int64_t even_block(int64_t count, int64_t most, int64_t tile)
+{
+    return round_up(divide_up(count, divide_up(count, most)), tile);
+}
+
+/* ---- few columns -------------------------------------------------------------------------------------------------- */
+
+bool rheo_conv_suits_winograd_few(const rheo_conv *c, const rheo_device_facts *dev)
+{
+    return c->i >= 2 * MANY && c->i % dev->vector_width == 0 && c->o >= FEW_OF_Y && c->o < MANY && tiles_well(c, dev)
+           && tiles_are_many(c, dev);
+}
+
+size_t rheo_conv_winograd_few_workspace(const rheo_conv *c)
+{
+    return (size_t)(16 * c->i * round_up(c->o, rheo_conv_thin_width(c->o)) + c->i);
+}
+
+rheo_status rheo_conv_launch_winograd_few(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e,
+                                          rheo_error *err)
+{
+    const rheo_device_facts *dev = rheo_launcher_facts(l);
+    const tiling t = tiling_of(c, dev);
+    const int64_t width = rheo_conv_thin_width(c->o), tiles = 2 * conv_rows(dev) / width, vec = dev->vector_width;
+    const int64_t depth = even_block(c->i, smaller(128, (80 * conv_rows(dev) / tiles - GAP) / vec * vec), vec);
+    const int64_t spans = smaller(divide_up(t.all, tiles), RHEO_WANTED_GROUPS);
+    rheo_status st = RHEO_EMIT(l, err, "winograd", "winograd_few_weights", rheo_grid_items(l, c->i / vec * round_up(c->o, width)), RHEO_BUF(w),
+                               RHEO_BUF(rheo_work(l)), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->base), RHEO_INT(c->s_tap),
+                               RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(width));
+    if (st) return st;
+    return RHEO_EMIT(l, err, "winograd", "conv2d_winograd_few", rheo_grid_single(spans, 1, 1), RHEO_BUF(x), RHEO_BUF(rheo_work(l)),
                      RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : w), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w),
                      RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh), RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w),
                      RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(t.all), RHEO_INT(t.down), RHEO_INT(t.across),
-                     RHEO_INT(t.at_a_time), RHEO_INT(e->add != NULL), RHEO_INT(e->act), RHEO_FLOAT(e->factor));
+                     RHEO_INT(width), RHEO_INT(depth), RHEO_INT(e->add != NULL), RHEO_INT(e->act), RHEO_FLOAT(e->factor));
 }
 
 /* ---- dw ----------------------------------------------------------------------------------------------------------- */
 
-/* The block of a group, and how many parts all tiles are cut into. */
+/* Rows are the channels of x and columns those of dy, or with `mirrored` the other way round, so that few are rows. The block of a group, and
+ * how many parts all tiles are cut into. */
 typedef struct dw_cut {
-    int64_t i_block, o_block, blocks_i, blocks_o, parts, at_a_time;
+    bool mirrored;
+    int64_t row_block, column_block, row_blocks, column_blocks, parts, at_a_time, longer;
 } dw_cut;
 
 static dw_cut cut_dw(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    const int64_t columns = conv_columns(dev), all = tiling_of(c, dev).all;
-    dw_cut u = { .blocks_i = divide_up(c->i, 64), .blocks_o = divide_up(c->o, 64) };
-    u.i_block = round_up(divide_up(c->i, u.blocks_i), dev->vector_width);
-    u.o_block = round_up(divide_up(c->o, u.blocks_o), columns);
-    u.blocks_i = divide_up(c->i, u.i_block);
-    u.blocks_o = divide_up(c->o, u.o_block);
-    u.parts = larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, u.blocks_i * u.blocks_o), all / PART_TILES));
-    u.at_a_time = SIDE / (16 * (larger(u.i_block, u.o_block) + GAP));
+    const int64_t vec = dev->vector_width, all = tiling_of(c, dev).all;
+    dw_cut u = { .mirrored = c->o < c->i && c->o < MANY };
+    const int64_t rows = u.mirrored ? c->o : c->i, columns = u.mirrored ? c->i : c->o;
+    const bool few = rows < MANY;
+    u.row_block = even_block(rows, 64, few ? 1 : vec);
+    u.column_block = even_block(columns, few && all >= MANY_PARTS * PART_TILES ? 128 : 64, conv_columns(dev));
+    u.row_blocks = divide_up(rows, u.row_block);
+    u.column_blocks = divide_up(columns, u.column_block);
+    u.parts = larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, u.row_blocks * u.column_blocks), all / PART_TILES));
+    u.at_a_time = smaller(DW_TILES, SIDE / (16 * (round_up(u.row_block, vec) + GAP)));
+    u.longer = round_up(larger(rows, columns), conv_columns(dev));
     return u;
 }
 
@@ -87,7 +167,7 @@ static int64_t dw_parts(const rheo_conv *c, const dw_cut *u) { return u->parts >
 size_t rheo_conv_dw_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const dw_cut u = cut_dw(c, dev);
-    return (size_t)(dw_parts(c, &u) + u.blocks_i * u.blocks_o * u.parts * larger(u.i_block, u.o_block));
+    return (size_t)(dw_parts(c, &u) + u.row_blocks * u.column_blocks * u.parts * u.longer);
 }
 
 rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
@@ -95,9 +175,10 @@ rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, c
     const tiling t = tiling_of(c, rheo_launcher_facts(l));
     const dw_cut u = cut_dw(c, rheo_launcher_facts(l));
     const rheo_status st =
-        RHEO_EMIT(l, err, "score", "conv2d_winograd_dw", rheo_grid_single(u.blocks_i, u.blocks_o, u.parts), RHEO_BUF(x), RHEO_BUF(dy),
+        RHEO_EMIT(l, err, "winograd", "conv2d_winograd_dw", rheo_grid_single(u.row_blocks, u.column_blocks, u.parts), RHEO_BUF(x), RHEO_BUF(dy),
                   RHEO_BUF(dw), RHEO_BUF(rheo_work(l)), RHEO_INT(c->h), RHEO_INT(c->w), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh),
                   RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w), RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(t.all),
-                  RHEO_INT(t.down), RHEO_INT(t.across), RHEO_INT(u.at_a_time), RHEO_INT(u.i_block), RHEO_INT(u.o_block));
+                  RHEO_INT(t.down), RHEO_INT(t.across), RHEO_INT(u.at_a_time), RHEO_INT(u.row_block), RHEO_INT(u.column_block),
+                  RHEO_INT(u.mirrored), RHEO_INT(u.longer));
     return st || u.parts == 1 ? st : rheo_conv_launch_total(l, c, u.parts, dw, err);
 }
