@@ -232,18 +232,20 @@ static const int32_t additive = 0, affine = 1;
 #define SAMPLES(affine_inputs)                                                                                               \
     SAMPLE(affine_inputs, 1, 1, 1, 2, 2, affine), SAMPLE(affine_inputs, 3, 1, 1, 3, 4, affine),                              \
     SAMPLE(affine_inputs, 2, 5, 7, 4, 4, affine), SAMPLE(affine_inputs, 2, 3, 3, 12, 12, affine),                            \
-    SAMPLE(affine_inputs, 2, 9, 9, 8, 8, affine), SAMPLE(2, 2, 3, 5, 4, 2, additive), SAMPLE(2, 1, 1, 1, 3, 2, additive)
+    SAMPLE(affine_inputs, 2, 9, 9, 8, 8, affine), SAMPLE(affine_inputs, 1, 1, 2, 515, 516, affine),                          \
+    SAMPLE(2, 2, 3, 5, 4, 2, additive), SAMPLE(2, 1, 1, 1, 3, 2, additive)
 static const rheo_op_sample coupling_samples[] = { SAMPLES(3) }, inverse_samples[] = { SAMPLES(2) };
 #define BACK(n, h, w, c, ch, kind)                                                                                         \
     { .n_in = 4, .in = { RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, h, w, ch), RHEO_SPEC_F32(n, h, w, c), RHEO_SPEC_F32(n, 1, 1, 1) }, \
       .attr = &kind, .attr_bytes = sizeof kind }
 static const rheo_op_sample backward_samples[] = {
     BACK(1, 1, 1, 2, 2, affine), BACK(3, 1, 1, 3, 4, affine), BACK(2, 5, 7, 4, 4, affine),
-    BACK(2, 9, 9, 8, 8, affine), BACK(2, 3, 3, 12, 12, affine), BACK(2, 3, 5, 4, 2, additive),
+    BACK(2, 9, 9, 8, 8, affine), BACK(2, 3, 3, 12, 12, affine), BACK(1, 1, 2, 515, 516, affine), BACK(2, 3, 5, 4, 2, additive),
 };
 
-/* Tolerances: exp 3 ulp of an argument within 6, division and sums one each: under 16; logdet adds up to 324 terms of
- * size 1 against a largest value of as many, pairwise by position. The inverse divides by s >= 0.02 in the samples: 64. */
+/* Tolerances: exp 3 ulp of an argument within 6, division and sums one each: under 16; logdet adds terms of one sign in blocks of
+ * 256, by lanes: at most 64 roundings of half an ulp, of partial sums that are half of the whole on average: 16. The inverse divides by
+ * s >= 0.02 in the samples: 64. */
 const rheo_op rheo_op_coupling = {
     .name = "coupling", .infer = coupling_infer, .gradient = coupling_gradient, .expand = coupling_expand, .launch = coupling_launch,
     .reference = coupling_reference, RHEO_SAMPLES(coupling_samples), .tolerance = 16,
