@@ -92,17 +92,18 @@ NOINLINE static void pack_x(float *to, int panel, int apart, const global float 
     }
 }
 
-// dy's `n` columns of `positions` rows, in panels of COLS `apart` elements from one another, the last filled up with zeros
+// dy's `n` columns of `positions` rows, in panels of COLS `apart` elements from one another, the last filled up with what follows in dy,
+// where something does: it comes to columns of tiles that are not stored.
 NOINLINE static void pack_dy(float *to, int apart, const global float *dy, int stride, int positions, int n)
 {
     for (int p = 0; p < positions; ++p, dy += stride) {
         float *row = to + p * COLS;
         int j = 0;
-        for (; j + COLS <= n; j += COLS, row += apart) {
+        for (const int follow = (positions - 1 - p) * stride; j < n && j + COLS <= n + follow; j += COLS, row += apart) {
             STORE(LOAD_GLOBAL(dy + j), row);
             STORE(LOAD_GLOBAL(dy + j + VEC), row + VEC);
         }
-        if (j == n) continue;
+        if (j >= n) continue;
         clear_row(row, COLS);
         copy_row(row, dy + j, n - j);
     }
@@ -128,7 +129,8 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
     const int i0 = (int)get_group_id(0) * i_block, width = min(i_block, I - i0);
     const int o0 = (int)get_group_id(1) * o_block, outputs = min(o_block, O - o0);
     // A panel of x and one of dy stay in the first-level cache together.
-    const int taps = K / I, run = I < COLS && dilation == 1 ? taps_w : 1, panel = run > 1 ? I : ROWS, rows = run * width;
+    const int narrow = I < COLS && dilation == 1;
+    const int taps = K / I, run = narrow ? taps_w : 1, panel = narrow ? I : ROWS, rows = run * width;
     const int N = P / (OH * OW), down = (OH + lines - 1) / lines, across = (OW + columns - 1) / columns;
     const int last = min((part + 1) * chunks, (N + images - 1) / images * down * across);
     for (int chunk = part * chunks; chunk < last; ++chunk) {
@@ -159,7 +161,7 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                 for (int r = 0, m; r < rows; r += m) {
                     m = tile_rows(rows - r);
                     const int whole = m <= rows - r && outputs - j >= COLS;
-                    const float *xk = run > 1 ? xp + r : xp + r / panel * apart + r % panel;
+                    const float *xk = narrow ? xp + r : xp + r / panel * apart + r % panel;
                     for (int tap = 0; tap < taps_h * taps_w; tap += run) {
                         const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + j * count;
                         global float *to = dw + (size_t)((tap0 + tap) * I + i0 + r) * O + o0 + j;
