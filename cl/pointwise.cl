@@ -180,7 +180,7 @@ __kernel void affine_act(const __global float *x, const __global float *b, const
     }
     const int vectors = (channels + VEC - 1) / VEC;
 #if VEC > 1
-    if (IS_SHORT(channels)) {
+    if (channels < SHORT_ROW) {     // exp once a channel
         float tb[SHORT_ROW + VEC], ta[SHORT_ROW + VEC];
         repeat_row(b, channels, tb);
         repeat_row(l, channels, ta);
