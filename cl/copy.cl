@@ -16,6 +16,21 @@ void copy_run(__global const uint *x, int sx, __global uint *y, int sy, int n)
     }
 }
 
+// `count` runs of n elements, ux and uy from one run to the next; short ones in vectors of four and two.
+void copy_runs(__global const uint *x, int ux, int sx, __global uint *y, int uy, int sy, int count, int n)
+{
+    if (sx != 1 || sy != 1 || n >= VEC || n < 2 || n % 2 != 0) {
+        for (; count > 0; --count, x += ux, y += uy) copy_run(x, sx, y, sy, n);
+    } else if (n == 2) {
+        for (; count > 0; --count, x += ux, y += uy) vstore2(vload2(0, x), 0, y);
+    } else {
+        for (; count > 0; --count, x += ux, y += uy) {
+            for (int i = 0; i < n / 4; ++i) vstore4(vload4(i, x), i, y);
+            if (n % 4 != 0) vstore2(vload2(n / 2 - 1, x), n / 2 - 1, y);
+        }
+    }
+}
+
 #if RHEO_CPU
 // grid: items of loops 0-2 along dimension 0; the innermost loop in pieces along dimension 1
 __kernel void copy(__global const uint *in, __global uint *out, int in_at, int out_at, int d0, int d1, int d2, int d3, int d4,
@@ -23,12 +38,20 @@ __kernel void copy(__global const uint *in, __global uint *out, int in_at, int o
 {
     const int piece = (d5 + (int)get_global_size(1) - 1) / (int)get_global_size(1);
     const int first = (int)get_global_id(1) * piece, n = min(piece, d5 - first);
-    FOR_ITEMS(i, d0 * d1 * d2) {
+    const int items = d0 * d1 * d2, share = (items + (int)get_global_size(0) - 1) / (int)get_global_size(0);
+    const int end = min(((int)get_global_id(0) + 1) * share, items);
+    for (int i = (int)get_global_id(0) * share, count; i < end; i += count) {
         const int r = i / d2, i2 = i - r * d2, i0 = r / d1, i1 = r - i0 * d1;
         __global const uint *x = in + (in_at + i0 * s0 + i1 * s1 + i2 * s2 + first * s5);
         __global uint *y = out + (out_at + i0 * o0 + i1 * o1 + i2 * o2 + first * o5);
-        for (int i3 = 0; i3 < d3; ++i3)
-            for (int i4 = 0; i4 < d4; ++i4) copy_run(x + (i3 * s3 + i4 * s4), s5, y + (i3 * o3 + i4 * o4), o5, n);
+        count = min(d2 - i2, end - i);
+        if (d3 * d4 == 1) {
+            copy_runs(x, s2, s5, y, o2, o5, count, n);
+            continue;
+        }
+        for (int k = 0; k < count; ++k, x += s2, y += o2)
+            for (int i3 = 0; i3 < d3; ++i3)
+                for (int i4 = 0; i4 < d4; ++i4) copy_run(x + (i3 * s3 + i4 * s4), s5, y + (i3 * o3 + i4 * o4), o5, n);
     }
 }
 #else

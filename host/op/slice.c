@@ -69,11 +69,14 @@ static void slice_reference(const rheo_node *n, const double *const *in, double 
 
 static const rheo_box slice_channels = { { 0, 0, 0, 3 }, { 2, 5, 3, 4 } }, slice_half = { { 0, 0, 0, 24 }, { 2, 8, 8, 24 } },
                       slice_middle = { { 1, 2, 1, 0 }, { 1, 2, 2, 7 } }, slice_run = { { 0, 0, 0, 1001 }, { 1, 1, 1, 70001 } },
+                      slice_pairs = { { 0, 1, 0, 1 }, { 3, 30, 9, 2 } }, slice_sixes = { { 0, 0, 1, 2 }, { 3, 31, 8, 6 } },
                       slice_all = { { 0, 0, 0, 0 }, { 3, 1, 2, 5 } };
 static const rheo_op_sample slice_samples[] = {
     { .n_in = 1, .in = { RHEO_SPEC_F32(2, 5, 3, 7) }, .attr = &slice_channels, .attr_bytes = sizeof(rheo_box) },
     { .n_in = 1, .in = { RHEO_SPEC_F32(2, 8, 8, 48) }, .attr = &slice_half, .attr_bytes = sizeof(rheo_box) },
     { .n_in = 1, .in = { RHEO_SPEC_F32(2, 5, 3, 7) }, .attr = &slice_middle, .attr_bytes = sizeof(rheo_box) },
+    { .n_in = 1, .in = { RHEO_SPEC_F32(3, 31, 9, 5) }, .attr = &slice_pairs, .attr_bytes = sizeof(rheo_box) },
+    { .n_in = 1, .in = { RHEO_SPEC_F32(3, 31, 9, 9) }, .attr = &slice_sixes, .attr_bytes = sizeof(rheo_box) },
     { .n_in = 1, .in = { RHEO_SPEC_F32(1, 1, 1, 72000) }, .attr = &slice_run, .attr_bytes = sizeof(rheo_box) },
     { .n_in = 1, .in = { RHEO_SPEC_U32(3, 1, 2, 5) }, .fill = { { .below = 1000 } }, .attr = &slice_all, .attr_bytes = sizeof(rheo_box) },
 };
