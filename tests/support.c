@@ -108,3 +108,30 @@ void test_finish(test_bench *b)
     rheo_graph_destroy(b->g);
     rheo_state_destroy(b->s);
 }
+
+/* ---- trainings ------------------------------------------------------------------------------------------------------ */
+
+/* All checks but trainings are taken for made. */
+static const rheo_finding *only_trainings(void *user, const rheo_finding *next)
+{
+    static rheo_finding made;
+    (void)user;
+    made = *next;
+    return strncmp(next->check, "training ", 9) ? &made : NULL;
+}
+
+static void expect_fine(void *user, const rheo_finding *found)
+{
+    ++*(int *)user;
+    cr_expect_eq(found->verdict, RHEO_VERDICT_FINE, "%s: %s", found->check, found->text);
+}
+
+void test_trainings(void)
+{
+    int reports = 0;
+    rheo_error err = RHEO_ERROR_INIT;
+    /* quick: what is said to be made acquits nothing. */
+    const rheo_doctor_options o = { .device = getenv("RHEO_TEST_DEVICE"), .quick = 1, .before = only_trainings, .report = expect_fine, .user = &reports };
+    cr_assert_eq(rheo_doctor(&o, &err), RHEO_OK, "%s", err.text);
+    cr_expect_eq(reports, 2);
+}

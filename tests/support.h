@@ -42,4 +42,8 @@ typedef struct test_result {
 test_result test_op(const rheo_op *op, const rheo_op_sample *sample, rheo_device *dev, uint64_t seed, const rheo_plan_options *options);
 void test_result_free(test_result *r);
 
+/* The doctor's trainings of a tiny Glow and a tiny NCSN on the device, against double; fails the test where losses differ by more than
+ * rounding makes of them. */
+void test_trainings(void);
+
 #endif

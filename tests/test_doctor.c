@@ -1,12 +1,18 @@
 /* rheo doctor finds what is broken: the command over a kernel with a wrong number, and over a driver in which CLBlast's products crash and
  * hang. */
 #include <criterion/criterion.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "check/alone.h"
+#include "graph/choices.h"
+#include "op/table.h"
 #include "runs.h"
+#include "support.h"
 
 #ifndef FAULTY_DRIVER
 #define FAULTY_DRIVER ""
@@ -119,6 +125,95 @@ Test(doctor, switches_to_the_next_variant, .timeout = 120)
     EXPECT_IN(r.err, "op conv2d (own or direct): variant own is switched off on ");
     clean(&s);
 }
+
+/* ---- fused operations: what they consist of is computed instead --------------------------------------------------------- */
+
+/* The loss of the last of three steps. */
+static double trained_loss(const scratch *s, const char *environment, const char *folder, const char *more, result *r)
+{
+    static char log[1 << 14];
+    char arguments[300], path[160];
+    snprintf(arguments, sizeof arguments, "train glow --data toy:moons --out '%s/%s' --depth 2 --width 8 --batch 16 --iters 3 --warmup 1 %s",
+             s->folder, folder, more);
+    *r = run(s, environment, arguments);
+    cr_assert_eq(r->code, 0, "%s", r->err);
+    snprintf(path, sizeof path, "%s/%s/log.jsonl", s->folder, folder);
+    scratch_text(path, log, sizeof log);
+    const char *third = strstr(log, "\"step\":3,"), *loss = third ? strstr(third, "\"loss\":") : NULL;
+    cr_assert(loss, "%s", log);
+    return strtod(loss + sizeof "\"loss\":" - 1, NULL);
+}
+
+/* As the doctor has it (check/doctor_training.c): a hundred roundings, the square root of what a chain of operations adds up to. */
+#define ROUNDING (100 * FLT_EPSILON)
+
+/* lu_matrix is made by the model, lu_actnorm by rewriting, of evaluation; that expands to lu_matrix, which is switched off too. */
+Test(doctor, expands_broken_fused_operations, .timeout = 120)
+{
+    static const char *const ops[] = { "lu_matrix", "lu_actnorm" };
+    if (no_device()) cr_skip_test("needs a device");
+    scratch s = scratch_make();
+    char environment[100], arguments[100], words[100];
+    result r;
+    break_kernel(&s, "lu.cl", "p[r * c + j] == 0.0f", "p[r * c + j] != 0.0f");
+    snprintf(environment, sizeof environment, "RHEO_CL_DIR='%s'", s.folder);
+    const double right = trained_loss(&s, environment, "host", "--device host", &r), wrong = trained_loss(&s, environment, "wrong", "", &r);
+    cr_expect(fabs(wrong - right) > 1000 * ROUNDING * fabs(right), "the broken kernel does no harm: %.9g, %.9g", wrong, right);
+    for (int k = 0; k < 2; k++) {
+        snprintf(arguments, sizeof arguments, "doctor --op %s", ops[k]);
+        snprintf(words, sizeof words, "op %s", ops[k]);
+        r = run(&s, environment, arguments);
+        cr_expect_eq(r.code, 1);
+        EXPECT_ROW(r, "wrong", words);
+    }
+    const double mended = trained_loss(&s, environment, "mended", "", &r);
+    for (int k = 0; k < 2; k++) {
+        snprintf(words, sizeof words, "op %s: it is switched off on ", ops[k]);
+        EXPECT_IN(r.err, words);
+    }
+    cr_expect(fabs(mended - right) <= ROUNDING * fabs(right), "%.9g, expected %.9g", mended, right);
+    snprintf(arguments, sizeof arguments, "eval '%s/mended' --limit 64", s.folder);
+    r = run(&s, environment, arguments);
+    cr_expect_eq(r.code, 0, "%s", r.err);
+    EXPECT_IN(r.err, "op lu_actnorm: it is switched off on ");
+    clean(&s);
+}
+
+/* Every variant of every operation that has an expansion. */
+static void switch_off_fused(void)
+{
+    rheo_device *dev = test_device();
+    const rheo_device_facts *facts = rheo_device_facts_of(dev);
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_faults f = { 0 };
+    for (int o = 0; o < rheo_op_count; o++)
+        for (int k = 0; rheo_ops[o]->expand && k < rheo_ops[o]->n_samples; k++) {
+            const rheo_op_sample *s = &rheo_ops[o]->samples[k];
+            char where[RHEO_FAULT_WHERE];
+            rheo_alone a;
+            ASSERT_OK(rheo_alone_declare(dev, rheo_ops[o], s->n_in, s->in, s->attr, s->attr_bytes, &a, &err));
+            rheo_fault_where(a.node, facts, where);
+            if (!a.node->op->variants) cr_assert(rheo_faults_set(&f, where, "", "wrong"));
+            for (int v = 0; a.node->op->variants && a.node->op->variants[v]; v++)
+                if (rheo_variant_offered(a.node, v, facts)) cr_assert(rheo_faults_set(&f, where, a.node->op->variants[v], "wrong"));
+            rheo_alone_free(&a);
+        }
+    cr_assert(f.count > 10 && rheo_faults_remember(&f, dev));
+    rheo_faults_free(&f);
+    rheo_device_close(dev);
+}
+
+Test(doctor, finds_training_right_without_fused_operations, .timeout = 120)
+{
+    if (no_device()) cr_skip_test("needs a device");
+    scratch s = scratch_make();
+    setenv("RHEO_CACHE_DIR", s.folder, 1);
+    switch_off_fused();
+    test_trainings();
+    scratch_remove(&s);
+}
+
+/* ---- crashes ---------------------------------------------------------------------------------------------------------------- */
 
 Test(doctor, outlives_crashes_and_hanging, .timeout = 120)
 {

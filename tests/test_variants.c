@@ -54,19 +54,32 @@ static const rheo_op copied = {
     .launch = copy_launch,
 };
 
+static const int32_t attr[2] = { 3, -4 };
+
+static void fused_expand(rheo_graph *g, const rheo_node *n, rheo_value *out) { out[0] = rheo_apply(g, &copied, 1, n->in, attr, sizeof attr); }
+
+static const rheo_op fused = {
+    .name = "fused",
+    .flags = RHEO_OP_NO_GRADIENT,
+    .infer = rheo_infer_same,
+    .expand = fused_expand,
+    .launch = copy_launch,
+};
+
 /* A graph of one such node, assigned to a storage. */
-static rheo_plan *plan_of(test_bench *b, rheo_shape shape, rheo_choices *choices)
+static rheo_plan *plan_of_op(test_bench *b, const rheo_op *op, rheo_shape shape, rheo_choices *choices)
 {
-    const int32_t attr[2] = { 3, -4 };
     const rheo_plan_options options = { .choices = choices };
     rheo_plan *plan = NULL;
     rheo_error err = RHEO_ERROR_INIT;
     const rheo_value x = rheo_window(b->g, test_storage(b->s, RHEO_F32, rheo_count(shape), NULL), 0, shape);
-    const rheo_value y = rheo_apply(b->g, &copied, 1, &x, attr, sizeof attr);
+    const rheo_value y = rheo_apply(b->g, op, 1, &x, attr, sizeof attr);
     rheo_assign(b->g, rheo_window(b->g, test_storage(b->s, RHEO_F32, rheo_count(shape), NULL), 0, shape), y);
     ASSERT_OK(rheo_plan_create(b->g, b->s, &options, &plan, &err));
     return plan;
 }
+
+static rheo_plan *plan_of(test_bench *b, rheo_shape shape, rheo_choices *choices) { return plan_of_op(b, &copied, shape, choices); }
 
 static const rheo_node *copied_in(const rheo_plan *p)
 {
@@ -207,13 +220,37 @@ Test(variants, that_are_faulty_are_not_chosen)
     cr_expect_eq(c.faults.count, ABSENT);
     test_bench b = test_start(dev);
     rheo_plan *plan = NULL;
-    const int32_t attr[2] = { 3, -4 };
     const rheo_value x = rheo_window(b.g, test_storage(b.s, RHEO_F32, rheo_count(small), NULL), 0, small);
     rheo_assign(b.g, x, rheo_apply(b.g, &copied, 1, &x, attr, sizeof attr));
     ASSERT_FAILS(rheo_plan_create(b.g, b.s, &(rheo_plan_options){ .choices = &c }, &plan, &err), RHEO_EDEVICE,
                  "hung), and there is no other way to compute it");
     test_finish(&b);
     rheo_choices_free(&c);
+    rheo_device_close(dev);
+    scratch_remove(&s);
+}
+
+/* And what it expands to is chosen like any other. */
+Test(variants, none_of_a_fused_operation_expands_it)
+{
+    scratch s = scratch_make();
+    setenv("RHEO_CACHE_DIR", s.folder, 1);
+    rheo_device *dev = test_device();
+    for (int k = 0; k < 2; k++) {
+        rheo_choices c = { 0 };
+        test_bench b = test_start(dev);
+        if (k) fault(dev, "fused", "", "wrong");
+        if (k) fault(dev, "copied (slow or fast or wrong or half or failing)", "slow", "wrong");
+        rheo_choices_recall(&c, dev);
+        rheo_plan *p = plan_of_op(&b, &fused, small, &c);
+        cr_expect_eq(rheo_plan_count_op(p, "fused"), 1 - k);
+        cr_expect_eq(rheo_plan_count_op(p, "copied"), k);
+        if (k) cr_expect_eq(copied_in(p)->variant, FAST);
+        if (k) expect_record(&c, key, "fast", true);
+        rheo_plan_destroy(p);
+        test_finish(&b);
+        rheo_choices_free(&c);
+    }
     rheo_device_close(dev);
     scratch_remove(&s);
 }

@@ -96,9 +96,11 @@ const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, 
     return rheo_faults_find(&c->faults, where, n->op->variants ? n->op->variants[v] : "");
 }
 
-static rheo_status fail_faulty(const rheo_choices *c, const rheo_fault *fault, rheo_error *err)
+static rheo_status switch_off(const rheo_choices *c, rheo_node *n, const rheo_fault *fault, rheo_error *err)
 {
     char text[RHEO_FAULT_TEXT];
+    n->variant = RHEO_SWITCHED_OFF;
+    if (n->op->expand) return RHEO_OK;
     rheo_fault_text(&c->faults, fault, text);
     return rheo_fail(err, RHEO_EDEVICE, "%s, and there is no other way to compute it", text);
 }
@@ -109,7 +111,7 @@ rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_f
     int offered = 0, chosen = -1, first = -1;
     const rheo_fault *fault = NULL;
     if (!n->op->launch) return RHEO_OK;
-    if (!n->op->variants) return (fault = rheo_choices_fault(c, n, 0, dev)) ? fail_faulty(c, fault, err) : RHEO_OK;
+    if (!n->op->variants) return (fault = rheo_choices_fault(c, n, 0, dev)) ? switch_off(c, n, fault, err) : RHEO_OK;
     rheo_choice_key(n, key);
     const rheo_choice *own = find(c, key), *wanted = own ? own : find(c, n->op->name);
     bool known = false;
@@ -123,7 +125,7 @@ rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_f
         if (!its && first < 0) first = v;
         if (!its && named) chosen = v;
     }
-    if (first < 0) return fail_faulty(c, fault, err);
+    if (first < 0) return switch_off(c, n, fault, err);
     if (own && !known) c->unknown++;
     n->variant = chosen > 0 ? chosen : first;
     if ((offered < 2 && !own) || rheo_choices_set(c, key, n->op->variants[n->variant], true)) return RHEO_OK;

@@ -6,13 +6,14 @@
 #include "graph/graph.h"
 #include "runtime/runtime.h"
 
-enum { RHEO_MAX_IN = 512, RHEO_MAX_OUT = 4 };
+enum { RHEO_MAX_IN = 512, RHEO_MAX_OUT = 4, RHEO_SWITCHED_OFF = -1 };
 
 struct rheo_node {
     const rheo_op *op;
     int32_t id, region;
     int32_t n_in, n_out;
-    int32_t variant;               /* index in op->variants, chosen when a plan is made; no part of the node's identity */
+    int32_t variant;               /* index in op->variants, chosen when a plan is made, or RHEO_SWITCHED_OFF; no part of the node's
+                                    * identity */
     const rheo_value *in;          /* [n_in] */
     const rheo_spec *in_spec;      /* [n_in] */
     rheo_spec *out;                /* [n_out] */

@@ -14,14 +14,39 @@ struct rheo_plan {
     rheo_device_program *program;       /* NULL: the host executor runs the graph itself */
 };
 
-/* Nodes that rewriting left without readers have no say in it. */
-static rheo_status pick_variants(rheo_graph *g, rheo_choices *choices, const rheo_device_facts *dev, rheo_error *err)
+/* Nodes that rewriting left without readers have no say in it. *off: some of the others are switched off. */
+static rheo_status pick_variants(rheo_graph *g, rheo_choices *choices, const rheo_device_facts *dev, bool *off, rheo_error *err)
 {
     bool *live = rheo_live_nodes(g);
     rheo_status st = live ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
-    for (int k = 0; !st && k < g->n_nodes; k++)
-        if (live[k]) st = rheo_choices_pick(choices, g->nodes[k], dev, err);
+    *off = false;
+    for (int k = 0; !st && k < g->n_nodes; k++) {
+        if (!live[k]) continue;
+        st = rheo_choices_pick(choices, g->nodes[k], dev, err);
+        *off = *off || g->nodes[k]->variant == RHEO_SWITCHED_OFF;
+    }
     free(live);
+    return st;
+}
+
+static rheo_status rewrite(rheo_graph *g, const rheo_rule *const *rules, rheo_graph **out, rheo_error *err)
+{
+    rheo_error own = RHEO_ERROR_INIT;
+    *out = rheo_graph_rewritten(g, rules, &own);
+    return *out ? RHEO_OK : rheo_fail(err, own.status, "%s", own.text);
+}
+
+/* Expansions may hold what is switched off as well. */
+static rheo_status choose(rheo_graph **graph, rheo_choices *choices, const rheo_device_facts *dev, rheo_error *err)
+{
+    bool off = false;
+    rheo_status st = pick_variants(*graph, choices, dev, &off, err);
+    while (off && !st) {
+        rheo_graph *fused = *graph;
+        st = rewrite(fused, NULL, graph, err);
+        rheo_graph_destroy(fused);
+        if (!st) st = pick_variants(*graph, choices, dev, &off, err);
+    }
     return st;
 }
 
@@ -31,9 +56,8 @@ static rheo_status prepare(rheo_graph *g, const rheo_plan_options *options, cons
     static const rheo_plan_options plain;
     if (!options) options = &plain;
     if (g->error.status) return rheo_fail(err, g->error.status, "%s", g->error.text);
-    *graph = rheo_graph_rewritten(g, options->rules, err);
-    if (!*graph) return err ? err->status : RHEO_EINVAL;
-    const rheo_status st = dev && options->choices ? pick_variants(*graph, options->choices, dev, err) : RHEO_OK;
+    rheo_status st = rewrite(g, options->rules, graph, err);
+    if (!st && dev && options->choices) st = choose(graph, options->choices, dev, err);
     return st ? st : rheo_layout_make(*graph, dev, options->separate_buffers, layout, err);
 }
 

@@ -81,6 +81,10 @@ static bool copy_node(rheo_rewrite *r, rheo_graph *to, const rheo_node *n, const
     if (rheo_is_none(v)) return false;
     rheo_value out[RHEO_MAX_OUT];
     for (int k = 0; k < n->n_out; k++) out[k] = rheo_output(v, k);
+    if (n->variant == RHEO_SWITCHED_OFF) {
+        n->op->expand(to, rheo_node_of(to, v), out);
+        if (to->error.status) return false;
+    }
     for (const rheo_rule *const *rule = rules; rule && *rule; rule++) {
         const rheo_node *made = to->nodes[out[0].node];
         if (made->n_out != n->n_out) break;     /* one rule in a chain may have replaced it by part of another node */

@@ -230,10 +230,10 @@ typedef struct rheo_doctor_options {
 } rheo_doctor_options;
 
 /* Makes the checks; what they find is no error. A variant that is neither right nor supported is switched off on this device and driver:
- * kept in the cache folder, from then on plans take another variant, and where none is left fail with RHEO_EDEVICE. One that is
- * found right again is switched on again. Drivers may crash or hang in a check, see rheo_tune. Blocks for seconds to minutes. Errors:
- * RHEO_EINVAL for an unknown device or operation; RHEO_EDEVICE; RHEO_ENOMEM; RHEO_ESTOPPED; RHEO_EFILE where the cache folder cannot
- * be written and something was to be switched off. */
+ * kept in the cache folder, from then on plans take another variant, or of a fused operation the plain ones that it consists of, and where
+ * nothing is left fail with RHEO_EDEVICE. One that is found right again is switched on again. Drivers may crash or hang in a check, see
+ * rheo_tune. Blocks for seconds to minutes. Errors: RHEO_EINVAL for an unknown device or operation; RHEO_EDEVICE; RHEO_ENOMEM;
+ * RHEO_ESTOPPED; RHEO_EFILE where the cache folder cannot be written and something was to be switched off. */
 rheo_status rheo_doctor(const rheo_doctor_options *options, rheo_error *err);
 
 /* Marks as slow, among all findings of one device, what is fine but takes 30 times as long as the rest would suggest: the time of its
