@@ -1,4 +1,4 @@
-/* Devices made small by RHEO_LIMIT_..., and two at once. CMakeLists.txt runs the table of operations on small ones as well. */
+/* Devices made small by RHEO_LIMIT_..., which train as others do, and two at once. CMakeLists.txt runs the table of operations on small ones as well. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -42,6 +42,38 @@ Test(limits, that_are_none_are_named)
         ASSERT_FAILS(rheo_device_open(NULL, &dev, &err), RHEO_EINVAL, bad[k][0]);
         unsetenv(bad[k][0]);
     }
+}
+
+/* ---- training --------------------------------------------------------------------------------------------------------- */
+
+typedef struct limits {
+    const char *set[4][2];
+} limits;
+
+static void expect_training(const limits *l)
+{
+    for (int k = 0; k < 4 && l->set[k][0]; k++) setenv(l->set[k][0], l->set[k][1], 1);
+    test_trainings();
+}
+
+/* Just room for the parameters of the NCSN, the largest of its storages: what it computes in takes two buffers. */
+#define SMALL_BUFFER { "RHEO_LIMIT_BUFFER", "484K" }
+
+Test(limits, small_buffers_train) { expect_training(&(limits){ { SMALL_BUFFER } }); }
+
+Test(limits, short_vectors_without_fma_train)
+{
+    expect_training(&(limits){ { { "RHEO_LIMIT_VECTOR", "4" }, { "RHEO_LIMIT_FMA", "0" } } });
+}
+
+Test(limits, small_gpus_train)
+{
+    expect_training(&(limits){ { { "RHEO_KIND", "gpu" }, { "RHEO_LIMIT_GROUP", "64" }, { "RHEO_LIMIT_LOCAL", "32K" }, SMALL_BUFFER } });
+}
+
+Test(limits, gpus_with_a_watchdog_train)
+{
+    expect_training(&(limits){ { { "RHEO_KIND", "gpu" }, { "RHEO_LIMIT_GROUP", "64" }, { "RHEO_LIMIT_LAUNCH", "10K" } } });
 }
 
 /* ---- two devices in one process ---------------------------------------------------------------------------------- */
