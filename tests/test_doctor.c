@@ -81,6 +81,23 @@ static result train(const scratch *s)
     return run(s, "", arguments);
 }
 
+/* Both experiments refuse, and the command has said so before. */
+static void expect_toys_without(const scratch *s, const char *words)
+{
+    static float field[RHEO_TOY_MESH * RHEO_TOY_MESH * 6];
+    rheo_toy_number numbers[RHEO_TOY_FIELD_NUMBERS];
+    rheo_error err = RHEO_ERROR_INIT;
+    char folder[100], arguments[300];
+    snprintf(folder, sizeof folder, "%s/cache", s->folder);
+    setenv("RHEO_CACHE_DIR", folder, 1);
+    ASSERT_FAILS(rheo_toy_field(getenv("RHEO_TEST_DEVICE"), 1, field, numbers, &err), RHEO_EDEVICE, words);
+    snprintf(arguments, sizeof arguments, "toy ncsn --out '%s/toy' --n 100", s->folder);
+    const result r = run(s, "", arguments);
+    cr_expect_eq(r.code, 1);
+    cr_expect(!strncmp(r.err, words, strlen(words)), "found '%s', expected '%s' first", r.err, words);
+    EXPECT_IN(r.err, "\nrheo toy: op sum: ");
+}
+
 /* The only way to compute it: nothing is computed, until it is switched on again. */
 Test(doctor, finds_a_broken_kernel, .timeout = 120)
 {
@@ -99,6 +116,7 @@ Test(doctor, finds_a_broken_kernel, .timeout = 120)
     cr_expect_eq(r.code, 1);
     EXPECT_IN(r.err, "op sum: it is switched off on ");
     EXPECT_IN(r.err, "wrong), and there is no other way to compute it");
+    expect_toys_without(&s, "op sum: it is switched off on ");
 
     r = run(&s, "", "doctor --op sum");
     cr_expect_eq(r.code, 0, "%s%s", r.out, r.err);

@@ -1,4 +1,5 @@
-/* Devices made small by RHEO_LIMIT_..., which train as others do, and two at once. CMakeLists.txt runs the table of operations on small ones as well. */
+/* Devices made small by RHEO_LIMIT_..., which train as others do, and two at once. CMakeLists.txt runs the table of operations on small
+ * ones as well. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

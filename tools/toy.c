@@ -91,7 +91,11 @@ static bool write_files(const toy *t, const char *folder, rheo_error *err)
 
 static rheo_status measure(toy *t, const char *device, uint64_t seed, rheo_error *err)
 {
-    const rheo_status st = rheo_toy_mixing(device, t->n, seed, t->x, t->mixing_number, err);
+    char *remarks = NULL;
+    rheo_status st = rheo_device_remarks(device, &remarks, err);
+    if (!st && *remarks) fprintf(stderr, "%s\n", remarks);
+    rheo_free(remarks);
+    if (!st) st = rheo_toy_mixing(device, t->n, seed, t->x, t->mixing_number, err);
     return st ? st : rheo_toy_field(device, seed, t->field, t->field_number, err);
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "graph/faults.h"
+
 void rheo_device_describe(const rheo_device_facts *f, rheo_device_info *to)
 {
     static const char *const kinds[] = { "cpu", "gpu", "accelerator" };
@@ -44,5 +46,18 @@ rheo_status rheo_devices(rheo_device_info **out, size_t *count, rheo_error *err)
     *count = n;
 done:
     free(facts);
+    return st;
+}
+
+rheo_status rheo_device_remarks(const char *device, char **out, rheo_error *err)
+{
+    rheo_device *dev = NULL;
+    rheo_faults faults = { 0 };
+    rheo_status st = rheo_device_open(device, &dev, err);
+    if (st) return st;
+    rheo_faults_recall(&faults, dev);
+    if (!(*out = rheo_faults_text(&faults))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_faults_free(&faults);
+    rheo_device_close(dev);
     return st;
 }

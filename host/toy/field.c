@@ -63,6 +63,7 @@ static rheo_status create(experiment *e, const char *device, uint64_t seed, rheo
                        .in = { .theta = -1, .fixed = -1 } };
     rheo_status st = e->recipe.config ? rheo_recipe_model(&e->recipe, &model, err) : rheo_fail(err, RHEO_ENOMEM, "toy: out of memory");
     if (!st) st = rheo_instance_create(model, device, &e->in, err);
+    if (!st) rheo_instance_choose(&e->in, &e->recipe.variants);
     if (!st) st = rheo_trainstep_create(&e->in, &e->recipe, &e->step, err);
     if (!st) st = plan_evaluation(e, err);
     if (!st) st = rheo_params_write_initial(e->in.model->params, e->in.state, e->in.theta, e->in.fixed, seed, err);

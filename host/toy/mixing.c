@@ -92,10 +92,10 @@ static bool watch(void *user, int level, int step)
 }
 
 /* Chains first .. first + n - 1 of the seed: methods must not share their noise. */
-static rheo_status run(rheo_device *dev, const rheo_annealing *a, uint64_t seed, uint32_t first, uint32_t n, const float *x0, float *x,
-                       rheo_toy_number *levels, rheo_error *err)
+static rheo_status run(rheo_device *dev, rheo_choices *choices, const rheo_annealing *a, uint64_t seed, uint32_t first, uint32_t n,
+                       const float *x0, float *x, rheo_toy_number *levels, rheo_error *err)
 {
-    const rheo_plan_options usual = { .rules = rheo_rules };
+    const rheo_plan_options usual = { .rules = rheo_rules, .choices = choices };
     rheo_state *state = rheo_state_create();
     rheo_chain chain = { 0 };
     watched w = { &chain, x, n, levels, err };
@@ -127,20 +127,23 @@ rheo_status rheo_toy_mixing(const char *device, uint32_t n, uint64_t seed, float
     const size_t all = 2 * (size_t)n;
     rheo_toy_number *levels = numbers + RHEO_TOY_METHODS;
     rheo_device *dev = NULL;
+    rheo_choices choices = { 0 };
     if (!n) return rheo_fail(err, RHEO_EINVAL, "toy: found 0 chains, expected at least 1");
     float *x0 = malloc(all * sizeof *x0);
     rheo_status st = x0 ? rheo_device_open(device, &dev, err) : rheo_fail(err, RHEO_ENOMEM, "toy: no memory for %u chains", n);
     if (st) goto done;
+    rheo_choices_recall(&choices, dev);
     rheo_ladder(20, 1, LEVELS, true, deviation);
     draw_start(seed, n, x0);
     rheo_toy_points(rheo_toy_find(RHEO_MIXTURE_NAME), seed, 0, n, x);
-    st = run(dev, &langevin, seed, 0, n, x0, x + all, NULL, err);
-    if (!st) st = run(dev, &annealed, seed, n, n, x0, x + 2 * all, levels, err);
+    st = run(dev, &choices, &langevin, seed, 0, n, x0, x + all, NULL, err);
+    if (!st) st = run(dev, &choices, &annealed, seed, n, n, x0, x + 2 * all, levels, err);
     for (int k = 0; k < RHEO_TOY_METHODS && !st; k++) {
         numbers[k] = fraction_number(&fractions[k], x + k * all, n, 0);
         levels[LEVELS + k] = variance_number(&variances[k], x + k * all, n);
     }
 done:
+    rheo_choices_free(&choices);
     rheo_device_close(dev);
     free(x0);
     return st;

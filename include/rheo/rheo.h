@@ -55,6 +55,10 @@ typedef struct rheo_device_info {
  * part of their name or platform, or by kind. */
 rheo_status rheo_devices(rheo_device_info **out, size_t *count, rheo_error *err);
 
+/* What rheo_doctor switched off on a device, a line each, to be said before it is used; "" where nothing is. The caller frees *out.
+ * Errors: RHEO_EINVAL for an unknown device; RHEO_EDEVICE, RHEO_ENOMEM. */
+rheo_status rheo_device_remarks(const char *device, char **out, rheo_error *err);
+
 const char *rheo_version(void);                 /* "0.1.0" */
 void rheo_free(void *memory);                   /* what a call said the caller frees; accepts NULL */
 /* For messages: the one of NULL-terminated words nearest to what was found, by edits of characters; NULL where none is near. */
