@@ -278,10 +278,17 @@ Test(png, refuses_bad_files)
         else cr_assert(strstr(err.text, "b.png: ") && !strchr(err.text, '\n'));
         file[k] ^= 4;
     }
-    memcpy(file + 16, "\x00\x01\x00\x00\x00\x01\x00\x00", 8);     /* 65536 x 65536, under a right checksum */
-    const uint32_t crc = (uint32_t)crc32(0, file + 12, 17);
-    for (int k = 0; k < 4; k++) file[29 + k] = (uint8_t)(crc >> (24 - 8 * k));
-    scratch_put(&s, "b.png", file, size);
-    ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, "found 65536 x 65536 pixels, expected at most 67108864");
+    static const struct { char shape[9]; const char *message; } large[] = {
+        { "\x00\x01\x00\x00\x00\x01\x00\x00", "found 65536 x 65536 pixels, expected at most 67108864" },
+        { "\x00\x00\x20\x00\x00\x00\x20\x00", "bytes, too few for 8192 x 8192 pixels" },
+        { "\x00\x00\x00\x07\x04\x00\x00\x01", "damaged in its header" },
+    };
+    for (size_t j = 0; j < sizeof large / sizeof *large; j++) {        /* under a right checksum */
+        memcpy(file + 16, large[j].shape, 8);
+        const uint32_t crc = (uint32_t)crc32(0, file + 12, 17);
+        for (int k = 0; k < 4; k++) file[29 + k] = (uint8_t)(crc >> (24 - 8 * k));
+        scratch_put(&s, "b.png", file, size);
+        ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, large[j].message);
+    }
     scratch_remove(&s);
 }

@@ -1,18 +1,21 @@
 /* Reading PNG files of any kind as 8-bit grey or RGB. */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/utf8.h"
 #include "data/png.h"
 
 #define MAX_PIXELS (64u << 20)
 #define MAX_CHUNK (8u << 20) /* bytes of text, profiles and the like: nothing here needs them */
-enum { SIGNATURE = 8, MAX_CHUNKS = 32 /* of text and unknown ones */ };
+enum { SIGNATURE = 8, MAX_CHUNKS = 32 /* of text and unknown ones */, DEFLATE = 1032 /* a byte becomes so many at most: 258 in 2 bits */,
+       OVERHEAD = 1 << 20 /* of libpng and zlib themselves */ };
 
 static void keep_error(png_structp png, png_const_charp message)
 {
@@ -26,8 +29,21 @@ static void ignore_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
-/* The two calls that libpng may leave by longjmp; nothing is owned in them. */
-static bool read_header(png_structp png, png_infop info, FILE *from)
+/* Of what is larger than the file could fill nothing is given: libpng would believe the length that a chunk says. */
+static png_voidp allocate(png_structp png, png_alloc_size_t bytes)
+{
+    const uint64_t *most = png_get_mem_ptr(png);
+    return bytes > *most ? NULL : malloc(bytes);
+}
+
+static void release(png_structp png, png_voidp p)
+{
+    (void)png;
+    free(p);
+}
+
+/* The two calls that libpng may leave by longjmp; nothing is owned in them. *stored: bytes of the rows as the file has them. */
+static bool read_header(png_structp png, png_infop info, FILE *from, uint64_t *stored, int *passes)
 {
     if (setjmp(png_jmpbuf(png))) return false;
     png_set_user_limits(png, MAX_PIXELS, MAX_PIXELS);
@@ -36,18 +52,20 @@ static bool read_header(png_structp png, png_infop info, FILE *from)
     png_init_io(png, from);
     png_set_sig_bytes(png, SIGNATURE);
     png_read_info(png, info);
+    *stored = (uint64_t)png_get_image_height(png, info) * png_get_rowbytes(png, info);
     png_set_scale_16(png);
     png_set_expand(png); /* palettes to RGB, fewer bits to 8, a transparent colour to alpha, which */
     png_set_strip_alpha(png);
-    png_set_interlace_handling(png);
+    *passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     return true;
 }
 
-static bool read_rows(png_structp png, png_infop info, png_bytepp rows)
+static bool read_rows(png_structp png, png_infop info, int passes, uint32_t height, size_t row, uint8_t *out)
 {
     if (setjmp(png_jmpbuf(png))) return false;
-    png_read_image(png, rows);
+    for (int pass = 0; pass < passes; pass++)
+        for (size_t y = 0; y < height; y++) png_read_row(png, out + y * row, NULL);
     png_read_end(png, info);
     return true;
 }
@@ -63,26 +81,25 @@ static rheo_status check_signature(const char *path, FILE *f, rheo_error *err)
                      start[2], start[3]);
 }
 
-static rheo_status decode(png_structp png, png_infop info, FILE *f, const char *path, const rheo_error *why, uint8_t **pixels, uint32_t *h,
-                          uint32_t *w, uint32_t *c, rheo_error *err)
+static rheo_status decode(png_structp png, png_infop info, FILE *f, const char *path, uint64_t bytes, const rheo_error *why, uint8_t **pixels,
+                          uint32_t *h, uint32_t *w, uint32_t *c, rheo_error *err)
 {
-    if (!read_header(png, info, f)) return rheo_fail(err, RHEO_EFORMAT, "%s: damaged in its header: %s", path, why->text);
+    uint64_t stored = 0;
+    int passes = 1;
+    if (!read_header(png, info, f, &stored, &passes)) return rheo_fail(err, RHEO_EFORMAT, "%s: damaged in its header: %s", path, why->text);
     const uint32_t height = png_get_image_height(png, info), width = png_get_image_width(png, info), channels = png_get_channels(png, info);
     const size_t row = png_get_rowbytes(png, info);
     if ((uint64_t)height * width > MAX_PIXELS)
         return rheo_fail(err, RHEO_EFORMAT, "%s: found %u x %u pixels, expected at most %u", path, height, width, MAX_PIXELS);
     if ((channels != 1 && channels != 3) || row != (size_t)width * channels)
         return rheo_fail(err, RHEO_EFORMAT, "%s: found %u channels in %zu bytes a row, expected grey or RGB", path, channels, row);
+    if (stored / DEFLATE > bytes)
+        return rheo_fail(err, RHEO_EFORMAT, "%s: damaged: found %" PRIu64 " bytes, too few for %u x %u pixels", path, bytes, height, width);
     uint8_t *out = malloc(height * row);
-    png_bytepp rows = malloc(height * sizeof *rows);
-    rheo_status st = out && rows ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %u x %u pixels", path, height, width);
-    for (size_t y = 0; !st && y < height; y++) rows[y] = out + y * row;
-    if (!st && !read_rows(png, info, rows))
-        st = rheo_fail(err, RHEO_EFORMAT, "%s: damaged: %s, expected %u x %u pixels", path, why->text, height, width);
-    free(rows);
-    if (st) {
+    if (!out) return rheo_fail(err, RHEO_ENOMEM, "%s: no memory for %u x %u pixels", path, height, width);
+    if (!read_rows(png, info, passes, height, row, out)) {
         free(out);
-        return st;
+        return rheo_fail(err, RHEO_EFORMAT, "%s: damaged: %s, expected %u x %u pixels", path, why->text, height, width);
     }
     *pixels = out, *h = height, *w = width, *c = channels;
     return RHEO_OK;
@@ -128,12 +145,16 @@ static bool add_texts(png_structp png, png_infop info, cJSON *texts)
 static rheo_status read_file(const char *path, uint8_t **pixels, uint32_t *h, uint32_t *w, uint32_t *c, cJSON *texts, rheo_error *err)
 {
     rheo_error why = RHEO_ERROR_INIT;
+    uint64_t bytes = 0;
     FILE *f = fopen(path, "rb");
     if (!f) return rheo_fail(err, RHEO_EFILE, "%s: cannot be opened: %s", path, strerror(errno));
+    if (rheo_file_size(path, &bytes, NULL)) bytes = UINT32_MAX; /* a pipe's is not known */
+    uint64_t most = bytes * DEFLATE + OVERHEAD;
     rheo_status st = check_signature(path, f, err);
-    png_structp png = st ? NULL : png_create_read_struct(PNG_LIBPNG_VER_STRING, &why, keep_error, ignore_warning);
+    png_structp png =
+        st ? NULL : png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &why, keep_error, ignore_warning, &most, allocate, release);
     png_infop info = png ? png_create_info_struct(png) : NULL;
-    if (!st) st = info ? decode(png, info, f, path, &why, pixels, h, w, c, err) : rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
+    if (!st) st = info ? decode(png, info, f, path, bytes, &why, pixels, h, w, c, err) : rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
     if (!st && texts && !add_texts(png, info, texts)) st = rheo_fail(err, RHEO_ENOMEM, "%s: out of memory", path);
     png_destroy_read_struct(&png, &info, NULL);
     fclose(f);
