@@ -1,7 +1,9 @@
 /* Flows of tables and arrays, through the public calls: all numbers are in the data's units. */
+#define _DEFAULT_SOURCE 1       /* setgroups */
 #include <math.h>
 
 #include "base/philox.h"
+#include "process.h"
 #include "runs.h"
 
 enum { ROWS = 4000, COLUMNS = 3 };
@@ -184,6 +186,39 @@ Test(table_flow, a_resumed_run_needs_no_other_scale)
     cr_assert_eq(a.recipe.standard.column[1].deviation, b.recipe.standard.column[1].deviation);
     free_state(&a);
     free_state(&b);
+    clean(&s);
+}
+
+Test(table_flow, info_lists_the_columns)
+{
+    scratch s = scratch_make();
+    char run[sizeof s.folder + 8], output[sizeof s.folder + 8], text[8192];
+    snprintf(run, sizeof run, "%s/run", s.folder);
+    snprintf(output, sizeof output, "%s/output", s.folder);
+    put_table(&s, "t.csv", 100, 1, true);
+    rheo_checkpoint_close(train(&s, "t.csv", "x,z", getenv("RHEO_TEST_DEVICE"), 1, "run"));
+    state a = read_state(run);
+    process c = { .args = { "info", run }, .output = output };
+    cr_assert_eq(process_run(&c), 0);
+    process_output(&c, text, sizeof text);
+    cr_assert_eq(a.recipe.standard.columns, 2);
+    for (int k = 0; k < 2; k++) {
+        char line[128];
+        const rheo_column *column = &a.recipe.standard.column[k];
+        snprintf(line, sizeof line, "\n  %-14s %-12.6g %.6g\n", k ? "z" : "x", column->mean, column->deviation);
+        cr_assert(strstr(text, line), "expected '%s' in: %s", line, text);
+    }
+    c.args[2] = "--json";
+    cr_assert_eq(process_run(&c), 0);
+    process_output(&c, text, sizeof text);
+    cJSON *json = cJSON_Parse(text), *columns = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "data"), "columns");
+    cr_assert_eq(cJSON_GetArraySize(columns), 2, "%s", text);
+    const cJSON *z = cJSON_GetArrayItem(columns, 1);
+    cr_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(z, "name")), "z");
+    cr_assert_eq(cJSON_GetNumberValue(cJSON_GetObjectItem(z, "mean")), a.recipe.standard.column[1].mean);
+    cr_assert_eq(cJSON_GetNumberValue(cJSON_GetObjectItem(z, "deviation")), a.recipe.standard.column[1].deviation);
+    cJSON_Delete(json);
+    free_state(&a);
     clean(&s);
 }
 

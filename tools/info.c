@@ -16,16 +16,20 @@ static double number_of(const cJSON *o, const char *name)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-/* Other programs' texts may hold anything: what a terminal would obey is not printed. */
+/* In so many columns at least. Other programs' texts may hold anything: what a terminal would obey is not printed. */
+static void print_padded(const char *text, int width)
+{
+    int n = 0;
+    for (const char *c = text; *c; c++, n++) putchar(*c == '\n' ? ' ' : (unsigned char)*c < 32 || *c == 127 ? '?' : *c);
+    printf("%*s", n < width ? width - n : 0, "");
+}
+
 static void print_text_of(const char *name, const char *value)
 {
-    const char *part[2] = { name, value };
-    for (int k = 0; k < 2; k++) {
-        int n = 0;
-        printf(k ? " " : "  ");
-        for (const char *c = part[k]; *c; c++, n++) putchar(*c == '\n' && k ? ' ' : (unsigned char)*c < 32 || *c == 127 ? '?' : *c);
-        if (!k) printf("%*s", n < 14 ? 14 - n : 0, "");
-    }
+    printf("  ");
+    print_padded(name, 14);
+    putchar(' ');
+    print_padded(value, 0);
     putchar('\n');
 }
 
@@ -53,6 +57,19 @@ static void print_picture(const cJSON *o, const cJSON *picture)
     print_members(cJSON_GetObjectItemCaseSensitive(made_by, "options"));
 }
 
+/* Of a table: what a number of the model is times the deviation, plus the mean. */
+static void print_columns(const cJSON *columns)
+{
+    const cJSON *column = NULL;
+    if (columns) puts("column           mean         deviation");
+    cJSON_ArrayForEach(column, columns)
+    {
+        printf("  ");
+        print_padded(text_of(column, "name"), 14);
+        printf(" %-12.6g %.6g\n", number_of(column, "mean"), number_of(column, "deviation"));
+    }
+}
+
 static void print_text(const cJSON *o)
 {
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(o, "data"), *shape = cJSON_GetObjectItemCaseSensitive(data, "shape");
@@ -66,6 +83,7 @@ static void print_text(const cJSON *o)
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(data, "classes"), *name = NULL;
     if (classes) printf("classes by number:");
     cJSON_ArrayForEach(name, classes) printf(" %s%s", cJSON_GetStringValue(name), name->next ? "," : "\n");
+    print_columns(cJSON_GetObjectItemCaseSensitive(data, "columns"));
     printf("after step %.0f, %.1f minutes\n", number_of(progress, "step"), number_of(progress, "seconds") / 60);
     if (cJSON_GetObjectItemCaseSensitive(progress, "best"))
         printf("best on the validation split: %.4f at step %.0f\n", number_of(progress, "best"), number_of(progress, "best_step"));
