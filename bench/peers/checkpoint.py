@@ -85,14 +85,19 @@ class Glow:
         bias, log_scale = (self.p[f"{name}.actnorm.{key}"][:, None, None] for key in ("bias", "log_scale"))
         return x * torch.exp(-3 * log_scale) - bias
 
-    def prior(self, i, kept, latent):
-        """Mean and log deviation of a latent."""
+    def prior(self, i, kept, latent, label=None):
+        """Mean and log deviation of a latent; of models of classes given the label, or as codes are, by all classes alike."""
         if kept is not None:
             h = self.conv(f"level{i}.prior", kept)
             return h[:, 0::2], h[:, 1::2]
-        return self.conv(f"level{i}.prior", torch.zeros_like(torch.cat((latent, latent), 1))).chunk(2, 1)
+        h = self.conv(f"level{i}.prior", torch.zeros_like(torch.cat((latent, latent), 1)))
+        classes = self.o.get("classes", 0)
+        if classes:
+            y = torch.full((classes,), 1 / classes) if label is None else torch.eye(classes)[label]
+            h = h + self.conv(f"level{i}.class_prior", y[None, :, None, None])
+        return h.chunk(2, 1)
 
-    def forward(self, x):
+    def forward(self, x, label=None):
         logp, codes = 0, []
         for i in range(self.o["levels"]):
             x = F.pixel_unshuffle(x, 2) if self.image else x
@@ -100,7 +105,7 @@ class Glow:
                 x, logdet = self.step(f"level{i}.step{k}", x)
                 logp = logp + logdet
             kept, latent = x.chunk(2, 1) if i + 1 < self.o["levels"] else (None, x)
-            mean, log_deviation = self.prior(i, kept, latent)
+            mean, log_deviation = self.prior(i, kept, latent, label)
             e = (latent - mean) * torch.exp(-log_deviation)
             logp = logp - (log_deviation + e * e / 2 + math.log(2 * math.pi) / 2).sum((1, 2, 3))
             codes.append(e.permute(0, 2, 3, 1).flatten(1))
@@ -225,6 +230,9 @@ def check_glow(model, rheo, run, folder):
         compare("points", x, images)
     logp, again = model.forward(x)
     compare("codes", again, codes)
+    classes = model.o.get("classes", 0)
+    if classes:
+        logp = torch.logsumexp(torch.stack([model.forward(x, k)[0] for k in range(classes)]), 0) - math.log(classes)
     compare("log p(x)", logp, scores)
 
 
