@@ -5,6 +5,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "data/png.h"
@@ -278,6 +279,16 @@ Test(png, refuses_bad_files)
         else cr_assert(strstr(err.text, "b.png: ") && !strchr(err.text, '\n'));
         file[k] ^= 4;
     }
+    /* A text chunk of 1.9 GB, so it says, behind the header: no memory is taken for it. */
+    uint8_t text[45];
+    struct rusage before, after;
+    memcpy(text, file, 33);
+    memcpy(text + 33, "\x72\x75\x65\x14zTXt...", 12);
+    scratch_put(&s, "b.png", text, sizeof text);
+    getrusage(RUSAGE_SELF, &before);
+    ASSERT_FAILS(rheo_png_read(s.path, &p, &h, &w, &c, &err), RHEO_EFORMAT, "damaged in its header");
+    getrusage(RUSAGE_SELF, &after);
+    cr_assert_lt(after.ru_maxrss - before.ru_maxrss, 256 << 10, "KiB");
     static const struct { char shape[9]; const char *message; } large[] = {
         { "\x00\x01\x00\x00\x00\x01\x00\x00", "found 65536 x 65536 pixels, expected at most 67108864" },
         { "\x00\x00\x20\x00\x00\x00\x20\x00", "bytes, too few for 8192 x 8192 pixels" },
