@@ -85,12 +85,16 @@ static rheo_status log_report(rheo_trainer *t, const float *scalar, double loss,
     return st;
 }
 
-/* Under the clock a linear schedule ends where the steps so far say the time will be up. */
-static rheo_status aim(rheo_trainer *t, double seconds_a_step, rheo_error *err)
+double rheo_schedule_end(double steps, double seconds, double left)
 {
-    const double left = t->deadline - rheo_trainer_reserve(t) - rheo_seconds();
+    return steps > 0 && seconds > 0 ? fmin(steps * (1 + fmax(left, 0) / seconds), RHEO_END_FAR_OFF) : RHEO_END_FAR_OFF;
+}
+
+rheo_status rheo_trainer_aim(rheo_trainer *t, uint64_t applied, rheo_error *err)
+{
     if (t->recipe.schedule != RHEO_SCHEDULE_LINEAR || !isfinite(t->deadline)) return RHEO_OK;
-    const double end = (double)t->steps + (left > 0 ? left / seconds_a_step : 0);
+    const double now = rheo_seconds(), seconds = t->seconds_before + (t->pace_start > 0 ? now - t->pace_start : 0);
+    const double end = rheo_schedule_end((double)applied, seconds, t->deadline - rheo_trainer_reserve(t) - now);
     return rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)end, err);
 }
 
@@ -111,7 +115,7 @@ rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error
     t->skipped = skipped;
     st = log_report(t, scalar, loss, &why);
     st = survive_log(t, st, &why, err);
-    if (!st && steps > 0) st = aim(t, took / steps, err);
+    if (!st) st = rheo_trainer_aim(t, (uint64_t)scalar[RHEO_APPLIED], err);
     tell(t, loss, NULL);
     t->reported = t->steps;
     t->report_at = t->steps + (steps > 0 ? until_next(took / steps) : 1);

@@ -148,10 +148,12 @@ static rheo_status first_state(rheo_trainer *t, rheo_error *err)
     return rheo_snapshot_write(&t->good, &t->step, t->recipe.seed, err);
 }
 
-/* Where the schedule reaches zero: known for iterations, far off until measured by the clock. */
+/* Where the schedule reaches zero: known for iterations; by the clock as the pace of earlier sessions has it. */
 static rheo_status set_end(rheo_trainer *t, rheo_error *err)
 {
-    return rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, t->recipe.iterations ? (float)t->recipe.iterations : 1e12f, err);
+    const double end = t->recipe.iterations ? (double)t->recipe.iterations : RHEO_END_FAR_OFF;
+    const rheo_status st = rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)end, err);
+    return st ? st : rheo_trainer_aim(t, t->good.applied, err);
 }
 
 rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer *t, rheo_error *err)

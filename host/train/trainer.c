@@ -57,7 +57,7 @@ static rheo_status first_step(rheo_trainer *t, rheo_error *err)
     if (!st && t->in.dev) rheo_cache_save(t->in.dev);
     rheo_trainer_say(t, "first step after %.2f s", rheo_seconds() - t->start);
     t->images_per_second = 0;
-    t->report_time = rheo_seconds();
+    t->report_time = t->pace_start = rheo_seconds();
     t->report_at = t->steps + 1;
     return st;
 }

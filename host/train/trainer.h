@@ -37,6 +37,7 @@ typedef struct rheo_trainer {
 
     uint64_t reported, report_at;
     double report_time, images_per_second;
+    double pace_start;       /* the end of the session's first step; 0 before */
     bool log_fails;          /* the last line of the log could not be written */
     uint64_t skipped;        /* as last reported */
     uint64_t bad_step;       /* the latest that was returned from */
@@ -77,6 +78,12 @@ typedef struct rheo_bad_steps {
 
 /* report.c: reads the device's counters, logs them, tells the caller. */
 rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error *err);
+/* The step at which `left` more seconds are over, at the mean pace of the `steps` that took `seconds`: the part of it that is done is the
+ * part of the time that is over, whatever the pace just now. RHEO_END_FAR_OFF where there is no pace yet. */
+#define RHEO_END_FAR_OFF 1e12
+double rheo_schedule_end(double steps, double seconds, double left);
+/* Under the clock a linear schedule ends there; of the applied steps of the run. */
+rheo_status rheo_trainer_aim(rheo_trainer *t, uint64_t applied, rheo_error *err);
 /* save.c: the good state as last.safetensors; the present one likewise, which becomes the good one; a look at the validation split
  * and best.safetensors; samples. */
 rheo_status rheo_trainer_write(const rheo_trainer *t, rheo_error *err);
