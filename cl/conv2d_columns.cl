@@ -186,8 +186,7 @@ NOINLINE static void product(global float *to, const global float *more, int str
 }
 
 // The gradient of y = act((z + b) scale) from dy, in place: e = dy where y > 0 (relu) or everywhere, dy becomes e scale. For `rows` rows
-// and `cols` columns, a multiple of VEC; sums as of add_to_sums. Whole rows one after another, as memory has
-// them, by fours.
+// and `cols` columns, a multiple of VEC; sums as of add_to_sums. Whole rows one after another, as memory has them, by fours.
 NOINLINE static void backward(global float *dy, const global float *y, int stride, int rows, int cols, const float *scale, int relu,
                               floatv *sums)
 {

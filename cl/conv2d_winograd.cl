@@ -138,11 +138,8 @@ void conv2d_winograd(const global float *x, global float *work, const global flo
         spot s = spot_of(t0, g);
         for (int t = 0; t < count; ++t, step_on(&s, g)) {
             const global float *from[16];
-            const int h = corner_h(s, g), w = corner_w(s, g);
-            at[t] = (s.n * OH + h) * OW + w;
-            high[t] = h + dilation < OH ? 2 : h < OH;
-            wide[t] = w + dilation < OW ? 2 : w < OW;
-            window(from, x, zeros, s.n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
+            place(s, g, OH, OW, &at[t], &high[t], &wide[t]);
+            window(from, x, zeros, s.n, corner_h(s, g) - pad_h, corner_w(s, g) - pad_w, 4, dilation, H, W, x_c);
             transform_x(v + t * stride, apart, from, 0, I, I, s.n == images - 1);
             if (undo) fetch_tile(add + (size_t)at[t] * y_c, below, right);
         }

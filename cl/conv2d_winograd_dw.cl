@@ -147,7 +147,7 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
             }
         }
     }
-    dw = (parts > 1 ? work + part * 9 * I * O : dw);
+    if (parts > 1) dw = work + part * 9 * I * O;
     for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < columns; c += VEC) {
             const int n = min(VEC, columns - c);
@@ -155,9 +155,12 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
             transform_sums(out, sums + r * width + c, room);
             for (int tap = 0; tap < 9; ++tap) {
                 float row[VEC];
+                if (!mirrored) {
+                    store_part(out[tap], dw + (tap * I + r0 + r) * O + c0 + c, n);
+                    continue;
+                }
                 STORE(out[tap], row);
-                if (!mirrored) store_part(out[tap], dw + (tap * I + r0 + r) * O + c0 + c, n);
-                else for (int j = 0; j < n; ++j) dw[(tap * I + c0 + c + j) * O + r0 + r] = row[j];
+                for (int j = 0; j < n; ++j) dw[(tap * I + c0 + c + j) * O + r0 + r] = row[j];
             }
         }
     }

@@ -98,11 +98,8 @@ void conv2d_winograd_few(const global float *x, const global float *u, const glo
         const int count = min(tiles, last - t0);
         spot s = spot_of(t0, g);
         for (int t = 0; t < count; ++t, step_on(&s, g)) {
-            const int h = corner_h(s, g), w = corner_w(s, g);
-            at[t] = (s.n * OH + h) * OW + w;
-            high[t] = h + dilation < OH ? 2 : h < OH;
-            wide[t] = w + dilation < OW ? 2 : w < OW;
-            window(from[t], x, zeros, s.n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
+            place(s, g, OH, OW, &at[t], &high[t], &wide[t]);
+            window(from[t], x, zeros, s.n, corner_h(s, g) - pad_h, corner_w(s, g) - pad_w, 4, dilation, H, W, x_c);
         }
         for (int i = 0; i < I; i += depth) {
             const int n = min(depth, I - i);

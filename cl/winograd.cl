@@ -85,6 +85,15 @@ static void step_on(spot *s, tiling g)
 static int corner_h(spot s, tiling g) { return s.row + 2 * g.dilation * s.i; }
 static int corner_w(spot s, tiling g) { return s.column + 2 * g.dilation * s.j; }
 
+// at: the output's position there; high x wide of the tile's 2x2 are outputs, fewer at the edge.
+static void place(spot s, tiling g, int OH, int OW, int *at, int *high, int *wide)
+{
+    const int h = corner_h(s, g), w = corner_w(s, g);
+    *at = (s.n * OH + h) * OW + w;
+    *high = h + g.dilation < OH ? 2 : h < OH;
+    *wide = w + g.dilation < OW ? 2 : w < OW;
+}
+
 // from[k] = the line of x's channels at row h + k / side dilation, column w + k % side dilation, or zeros outside.
 static void window(const global float **from, const global float *x, const global float *zeros, int n, int h, int w, int side,
                    int dilation, int H, int W, int C)

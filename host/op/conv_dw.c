@@ -15,12 +15,6 @@ typedef struct cpu_cut {
     int64_t i_block, o_block, images, lines, columns, taps_h, taps_w, chunks, parts;
 } cpu_cut;
 
-/* Blocks of `count` that are alike, multiples of `tile`, at most `most` long. */
-static int64_t even_block(int64_t count, int64_t most, int64_t tile)
-{
-    return smaller(count, round_up(divide_up(count, divide_up(count, most)), tile));
-}
-
 /* Do the positions of a chunk, the x they read and their dy have room? */
 static bool fits(const rheo_conv *c, const rheo_device_facts *dev, const cpu_cut *u)
 {
@@ -71,8 +65,8 @@ static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
     const double flops = conv_flops(c);
     int64_t i_most = c->kh * c->kw == 1 ? 128 : 64, o_most = 256;
     for (;;) {
-        u.i_block = even_block(c->i, i_most, SMALL_TILE);
-        u.o_block = even_block(c->o, o_most, columns);
+        u.i_block = conv_even_block(c->i, i_most, SMALL_TILE);
+        u.o_block = conv_even_block(c->o, o_most, columns);
         const int64_t blocks = cpu_blocks(c, &u);
         if (blocks >= RHEO_WANTED_GROUPS / 4 || flops < WORTH_A_GROUP * (double)blocks || parts_worth(c, blocks, flops) > 1) break;
         if (u.o_block > 2 * columns)

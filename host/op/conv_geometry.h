@@ -16,6 +16,8 @@ static inline int64_t conv_simt_tile(const rheo_device_facts *dev)
 
 enum { RHEO_SMALL_MAX = 48, RHEO_THIN_MAX = 48 }; /* channels, of cl/conv2d_few.cl; columns that are few */
 
+enum { RHEO_COLUMNS_MAX = 1024 }; /* of a group, of cl/conv2d.cl */
+
 /* Groups that keep the cores of a large CPU busy and small ones evenly so. */
 enum { RHEO_WANTED_GROUPS = 32 };
 
@@ -44,6 +46,12 @@ static inline int64_t smaller(int64_t a, int64_t b)
 static inline int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+/* Blocks of `count` that are alike, multiples of `tile`, at most `most` long. */
+static inline int64_t conv_even_block(int64_t count, int64_t most, int64_t tile)
+{
+    return smaller(count, round_up(divide_up(count, divide_up(count, most)), tile));
 }
 
 /* Rows of so many, whole tiles of them, that a launch of `flops` in all should take. */

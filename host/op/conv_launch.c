@@ -1,6 +1,6 @@
 #include "op/conv_geometry.h"
 
-enum { DEPTH = 256, WEIGHTS = 1 << 16, COLUMNS_MAX = 1024 }; /* of cl/conv2d_columns.cl */
+enum { DEPTH = 256, WEIGHTS = 1 << 16 }; /* of cl/conv2d_columns.cl */
 
 /* COLUMNS: vectors along the columns. THIN: vectors along the reduction, for few columns. SMALL: a product by a small matrix. WINOGRAD:
  * fewer products, and FEW of them vectors along the reduction. */
@@ -28,7 +28,7 @@ static division divide(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t vec = dev->vector_width, columns = 2 * vec, k = conv_depth(c), p = conv_positions(c);
     const int64_t depth = smaller(k, round_up(divide_up(k, divide_up(k, DEPTH)), vec)), all_panels = divide_up(c->o, columns);
-    const int64_t most = smaller(WEIGHTS / (depth * columns), COLUMNS_MAX / columns);
+    const int64_t most = smaller(WEIGHTS / (depth * columns), RHEO_COLUMNS_MAX / columns);
     int64_t spans = larger(1, smaller(RHEO_WANTED_GROUPS, p / 256)), shares = divide_up(all_panels, most);
     if (c->batch * spans * shares < RHEO_WANTED_GROUPS / 4) {
         spans = larger(1, smaller(p / 128, divide_up(RHEO_WANTED_GROUPS / 4, c->batch * shares)));

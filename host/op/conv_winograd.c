@@ -4,7 +4,6 @@
 
 enum { TILES = 48, TRANSFORMED = 1 << 16, GAP = 16 }; /* of cl/conv2d_winograd.cl */
 enum { SIDE = 32768, DW_TILES = 24 };                 /* of cl/conv2d_winograd_dw.cl */
-enum { COLUMNS_MAX = 1024 };                          /* of cl/conv2d.cl */
 /* From so many channels on both sides the transforms are worth it; with as many on one side, from so few on the other of x, of y, of both
  * where dw is made. */
 enum { MANY = 32, FEW_OF_X = 4, FEW_OF_Y = 8, FEW_OF_DW = 8 };
@@ -57,7 +56,7 @@ bool rheo_conv_dw_suits_winograd(const rheo_conv *c, const rheo_device_facts *de
 
 bool rheo_conv_winograd_has_backward(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return c->o % dev->vector_width == 0 && c->o <= COLUMNS_MAX;
+    return c->o % dev->vector_width == 0 && c->o <= RHEO_COLUMNS_MAX;
 }
 
 static int64_t weights(const rheo_conv *c, const rheo_device_facts *dev)
@@ -100,11 +99,6 @@ rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_m
                      RHEO_INT(e->act), RHEO_FLOAT(e->factor));
 }
 
-static int64_t even_block(int64_t count, int64_t most, int64_t tile)
-{
-    return round_up(divide_up(count, divide_up(count, most)), tile);
-}
-
 /* ---- few columns -------------------------------------------------------------------------------------------------- */
 
 bool rheo_conv_suits_winograd_few(const rheo_conv *c, const rheo_device_facts *dev)
@@ -124,7 +118,7 @@ rheo_status rheo_conv_launch_winograd_few(rheo_launcher *l, const rheo_conv *c, 
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const tiling t = tiling_of(c, dev);
     const int64_t width = rheo_conv_thin_width(c->o), tiles = 2 * conv_rows(dev) / width, vec = dev->vector_width;
-    const int64_t depth = even_block(c->i, smaller(128, (80 * conv_rows(dev) / tiles - GAP) / vec * vec), vec);
+    const int64_t depth = conv_even_block(c->i, smaller(128, (80 * conv_rows(dev) / tiles - GAP) / vec * vec), vec);
     const int64_t spans = smaller(divide_up(t.all, tiles), RHEO_WANTED_GROUPS);
     rheo_status st = RHEO_EMIT(l, err, "winograd", "winograd_few_weights", rheo_grid_items(l, c->i / vec * round_up(c->o, width)), RHEO_BUF(w),
                                RHEO_BUF(rheo_work(l)), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->base), RHEO_INT(c->s_tap),
@@ -152,8 +146,8 @@ static dw_cut cut_dw(const rheo_conv *c, const rheo_device_facts *dev)
     dw_cut u = { .mirrored = c->o < c->i && c->o < MANY };
     const int64_t rows = u.mirrored ? c->o : c->i, columns = u.mirrored ? c->i : c->o;
     const bool few = rows < MANY;
-    u.row_block = even_block(rows, 64, few ? 1 : vec);
-    u.column_block = even_block(columns, few && all >= MANY_PARTS * PART_TILES ? 128 : 64, conv_columns(dev));
+    u.row_block = conv_even_block(rows, 64, few ? 1 : vec);
+    u.column_block = conv_even_block(columns, few && all >= MANY_PARTS * PART_TILES ? 128 : 64, conv_columns(dev));
     u.row_blocks = divide_up(rows, u.row_block);
     u.column_blocks = divide_up(columns, u.column_block);
     u.parts = larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, u.row_blocks * u.column_blocks), all / PART_TILES));
