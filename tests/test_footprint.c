@@ -37,7 +37,7 @@ Test(footprint, is_what_training_takes)
         o.memory = memories[k % 2];
         o.accumulate = 1 + k / 2;
         ASSERT_OK(rheo_trainer_create(&o, &t, &err));
-        ASSERT_OK(rheo_footprint_measure(&t.in, &t.recipe, t.feed.rows->count, &f, &err));
+        ASSERT_OK(rheo_footprint_measure(&t.in, &t.recipe, t.batches.feed.rows->count, &f, &err));
         ASSERT_OK(rheo_trainer_look(&t, &err));
         ASSERT_OK(rheo_trainer_draw(&t, &err));
         size_t arenas = rheo_plan_stats_of(t.step.apply).arena_bytes;
@@ -64,7 +64,7 @@ Test(footprint, a_full_device_is_told_what_would_fit)
     rheo_train_options o = deep(&s, run);
     o.memory = "store";
     ASSERT_OK(rheo_trainer_create(&o, &t, &err));
-    ASSERT_OK(rheo_footprint_measure(&t.in, &t.recipe, t.feed.rows->count, &f, &err));
+    ASSERT_OK(rheo_footprint_measure(&t.in, &t.recipe, t.batches.feed.rows->count, &f, &err));
     rheo_trainer_free(&t);
     o.force = 1;
 

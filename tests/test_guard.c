@@ -9,7 +9,7 @@ static void poison(rheo_trainer *t, int64_t step)
     rheo_rows *rows = &t->data->split[RHEO_SPLIT_TRAIN];
     const int64_t first = step * t->recipe.batch;
     for (int64_t i = 0; step < 0 && i < rows->count; i++) rows->vectors[2 * i] = NAN;
-    if (step >= 0) rows->vectors[2 * t->feed.order[first + 2]] = NAN;
+    if (step >= 0) rows->vectors[2 * t->batches.feed.order[first + 2]] = NAN;
 }
 
 typedef struct said {

@@ -4,57 +4,61 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "train/feed.h"
+#include "train/batches.h"
 #include "train/footprint.h"
-#include "train/step.h"
 
 #define ROUND_SECONDS 0.1   /* steps queued together as training does, so that waiting for the device counts little */
 enum { MOST_ROUNDS = 256, LEAST_ROUNDS = 3 };
 
-/* A training step about to be repeated, in a state of its own beside `in`. */
+/* Training about to be repeated, in a state of its own beside `in`. */
 typedef struct trial {
     rheo_instance in;
     rheo_trainstep step;
-    float *x;
+    rheo_batches batches;
+    uint64_t steps;     /* done */
 } trial;
 
 static void trial_free(trial *t)
 {
+    rheo_batches_free(&t->batches);
     if (t->in.dev) rheo_finish(t->in.dev, NULL);
     rheo_trainstep_free(&t->step);
     rheo_state_destroy(t->in.state);
-    free(t->x);
 }
 
-static rheo_status trial_create(const rheo_instance *in, const rheo_recipe *r, const rheo_rows *rows, trial *t, rheo_error *err)
+static rheo_status initialise(trial *t, const rheo_recipe *r, rheo_error *err)
 {
-    const int64_t dims = rheo_dims(r->shape);
+    float *x = malloc((size_t)(r->batch * rheo_dims(r->shape)) * sizeof *x);
+    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_feed_fill(&t->batches.feed, 0, r->batch, x);
+    const rheo_status st = rheo_trainstep_initialise(&t->in, r->seed, r->batch, x, err);
+    free(x);
+    return st;
+}
+
+static rheo_status trial_create(const rheo_instance *in, const rheo_recipe *r, const rheo_dataset *data, trial *t, rheo_error *err)
+{
     rheo_params *params = in->model->params;
-    rheo_feed feed = { .rows = NULL };
     *t = (trial){ .in = { .dev = in->dev, .state = rheo_state_create(), .model = in->model, .choices = in->choices }, .step = { .gradient = -1 } };
-    t->x = malloc((size_t)(r->batch * dims) * sizeof *t->x);
-    rheo_status st = t->x && t->in.state ? rheo_state_bind(t->in.state, in->dev, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_status st = t->in.state ? rheo_state_bind(t->in.state, in->dev, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st) st = rheo_params_declare(params, t->in.state, &t->in.theta, &t->in.fixed, err);
     if (!st) st = rheo_trainstep_create(&t->in, r, &t->step, err);
     if (!st) st = rheo_params_write_initial(params, t->in.state, t->in.theta, t->in.fixed, r->seed, err);
-    if (!st) st = rheo_feed_create(rows, dims, r->seed, &feed, err);
-    if (!st) rheo_feed_fill(&feed, 0, r->batch, t->x);
-    rheo_feed_free(&feed);
-    if (!st && in->model->type->data_initialised) st = rheo_trainstep_initialise(&t->in, r->seed, r->batch, t->x, err);
-    if (!st) st = rheo_state_write(t->in.state, t->step.batch, 0, r->batch * dims, t->x, err);
+    if (!st) st = rheo_batches_create(&t->step, r, data, &t->batches, err);
+    if (!st && in->model->type->data_initialised) st = initialise(t, r, err);
     if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_RATE_BASE, (float)r->lr, err);
-    return st ? st : rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, 1e12f, err);
+    return st ? st : rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)RHEO_END_FAR_OFF, err);
 }
 
-static rheo_status run(trial *t, const rheo_recipe *r, int steps, double *seconds, rheo_error *err)
+/* As training does between two reports. */
+static rheo_status run(trial *t, int steps, double *seconds, rheo_error *err)
 {
+    float scalars[RHEO_SCALARS];
     rheo_status st = RHEO_OK;
     const double start = rheo_seconds();
-    for (int k = 0; k < steps && !st; k++) {
-        for (int64_t micro = 1; micro < r->accumulate && !st; micro++) st = rheo_plan_run(t->step.micro, err);
-        if (!st) st = rheo_plan_run(t->step.apply, err);
-    }
-    if (!st) st = rheo_finish(t->in.dev, err);
+    for (int k = 0; k < steps && !st; k++) st = rheo_batches_train(&t->batches, t->steps++, err);
+    if (!st) st = rheo_trainstep_read_scalars(&t->step, scalars, err);
+    if (!st) st = rheo_trainstep_clear_look(&t->step, err);
     *seconds = (rheo_seconds() - start) / steps;
     return st;
 }
@@ -65,18 +69,18 @@ static int rising(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static rheo_status time_steps(trial *t, const rheo_recipe *r, double most, rheo_forecast_memory *out, rheo_error *err)
+static rheo_status time_steps(trial *t, double most, rheo_forecast_memory *out, rheo_error *err)
 {
     double each[MOST_ROUNDS], now = 0;
     int steps = 1, n = 0;
-    rheo_status st = run(t, r, 1, &now, err);       /* builds kernels */
+    rheo_status st = run(t, 1, &now, err);       /* builds kernels */
     if (!st) rheo_cache_save(t->in.dev);
     for (int k = 0; k < 2 && !st; k++) {            /* twice: the first guess still has builds in it */
-        st = run(t, r, steps, &now, err);
+        st = run(t, steps, &now, err);
         if (now * steps < ROUND_SECONDS) steps = (int)fmin(1000, ceil(ROUND_SECONDS / fmax(now, 1e-6)));
     }
     const double start = rheo_seconds();
-    while (!st && n < MOST_ROUNDS && (n < LEAST_ROUNDS || rheo_seconds() - start < most)) st = run(t, r, steps, &each[n++], err);
+    while (!st && n < MOST_ROUNDS && (n < LEAST_ROUNDS || rheo_seconds() - start < most)) st = run(t, steps, &each[n++], err);
     if (st) return st;
     /* The mean, since a run takes as long as all of its steps: where other work interrupts, the median is less. */
     out->seconds = 0;
@@ -88,7 +92,7 @@ static rheo_status time_steps(trial *t, const rheo_recipe *r, double most, rheo_
     return RHEO_OK;
 }
 
-static rheo_status measure(const rheo_instance *in, const rheo_recipe *recipe, const rheo_rows *rows, bool timed, double seconds,
+static rheo_status measure(const rheo_instance *in, const rheo_recipe *recipe, const rheo_dataset *data, bool timed, double seconds,
                            rheo_forecast_memory *out, rheo_error *err)
 {
     static const char *const names[] = { [RHEO_MEMORY_STORE] = "store", [RHEO_MEMORY_INVERT] = "invert" };
@@ -96,7 +100,7 @@ static rheo_status measure(const rheo_instance *in, const rheo_recipe *recipe, c
     rheo_error inner = RHEO_ERROR_INIT;
     trial t;
     *out = (rheo_forecast_memory){ .memory = names[recipe->memory], .seconds = NAN, .low = NAN, .high = NAN };
-    rheo_status st = rheo_footprint_measure(in, recipe, rows->count, &f, &inner);
+    rheo_status st = rheo_footprint_measure(in, recipe, data->split[RHEO_SPLIT_TRAIN].count, &f, &inner);
     if (!st) {
         out->activations = f.activations;
         out->variables = f.variables;
@@ -104,8 +108,8 @@ static rheo_status measure(const rheo_instance *in, const rheo_recipe *recipe, c
         out->fits = rheo_footprint_fits(&f, rheo_device_facts_of(in->dev));
     }
     if (!st && out->fits && timed) {
-        st = trial_create(in, recipe, rows, &t, &inner);
-        if (!st) st = time_steps(&t, recipe, seconds, out, &inner);
+        st = trial_create(in, recipe, data, &t, &inner);
+        if (!st) st = time_steps(&t, seconds, out, &inner);
         trial_free(&t);
     }
     if (st == RHEO_ENOMEM) {
@@ -140,7 +144,7 @@ rheo_status rheo_train_forecast(const rheo_train_options *options, double second
         f.chosen = f.modes == 2 && (rheo_footprint_measure(&in, &recipe, rows->count, &chosen, NULL) || chosen.inverts);
         for (int k = 0; k < f.modes && !st; k++) {
             recipe.memory = k ? RHEO_MEMORY_INVERT : RHEO_MEMORY_STORE;
-            st = measure(&in, &recipe, rows, asked == RHEO_MEMORY_AUTO || asked == recipe.memory, seconds, &f.mode[k], err);
+            st = measure(&in, &recipe, data, asked == RHEO_MEMORY_AUTO || asked == recipe.memory, seconds, &f.mode[k], err);
         }
         if (!st && asked == RHEO_MEMORY_INVERT && f.modes == 1)
             st = rheo_fail(err, RHEO_EINVAL, "memory: found invert, but %s is no invertible model", recipe.model);

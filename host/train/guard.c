@@ -14,7 +14,7 @@ static rheo_status replay(rheo_trainer *t, uint64_t step, char *where, size_t by
     for (int64_t micro = 0; micro < micros && !st && !where[0]; micro++) {
         rheo_plan *plan = micro + 1 < micros ? t->step.micro : t->step.apply;
         st = rheo_key_write(t->in.state, &t->step.key, t->recipe.seed, (uint32_t)step, (uint32_t)(micro * batch), err);
-        if (!st) st = rheo_trainer_feed(t, step, micro, err);
+        if (!st) st = rheo_batches_upload(&t->batches, step, micro, err);
         if (!st) st = rheo_plan_find_nonfinite(plan, where, bytes, err);
         const size_t used = strlen(where);
         if (!st && used && micros > 1) snprintf(where + used, bytes - used, " of batch %lld", (long long)micro);

@@ -46,7 +46,6 @@ static rheo_status check_augment(const rheo_recipe *r, rheo_error *err)
 static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
 {
     const rheo_rows *train = &t->data->split[RHEO_SPLIT_TRAIN], *valid = &t->data->split[RHEO_SPLIT_VALID];
-    const int64_t dims = rheo_dims(t->recipe.shape);
     const uint32_t most = t->recipe.shape.bytes ? LOOK_IMAGES : LOOK_VECTORS;
     rheo_status st = rheo_instance_create(model, t->recipe.device, &t->in, err);
     if (!st) rheo_instance_choose(&t->in, &t->recipe.variants);
@@ -57,11 +56,8 @@ static rheo_status assemble(rheo_trainer *t, rheo_model *model, rheo_error *err)
         st = rheo_footprint_check(&t->in, &t->recipe, train->count, rheo_plan_stats_of(t->step.apply).arena_bytes + rheo_state_bytes(t->in.state),
                                   err);
     if (!st) st = rheo_classes_check(&t->recipe, t->in.model->classes, t->data, err);
-    if (!st) st = rheo_feed_create(train, dims, t->recipe.seed, &t->feed, err);
-    t->feed.augment = (rheo_augment){ t->recipe.flip, t->recipe.shift, t->data->h, t->data->w, t->data->c };
+    if (!st) st = rheo_batches_create(&t->step, &t->recipe, t->data, &t->batches, err);
     t->n_valid = valid->count < most ? valid->count : most;
-    for (int k = 0; k < 2 && !st; k++)
-        if (!(t->staging[k] = malloc((size_t)(t->recipe.batch * (dims + t->in.model->classes)) * sizeof(float)))) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
     return st;
 }
 
@@ -124,12 +120,12 @@ static rheo_status choose_options(rheo_trainer *t, rheo_error *err)
 static rheo_status initialise(rheo_trainer *t, rheo_error *err)
 {
     const rheo_data_shape s = t->recipe.shape;
-    const int64_t n = rheo_initial_rows(s, t->feed.rows->count);
+    const int64_t n = rheo_initial_rows(s, t->batches.feed.rows->count);
     if (!t->in.model->type->data_initialised)
         return rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
     float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);
     if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    rheo_feed_fill(&t->feed, 0, n, x);
+    rheo_feed_fill(&t->batches.feed, 0, n, x);
     rheo_status st = rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
     if (!st) st = rheo_trainstep_initialise(&t->in, t->recipe.seed, n, x, err);
     free(x);

@@ -23,6 +23,7 @@ typedef enum rheo_scalar {
     RHEO_SCALARS
 } rheo_scalar;
 enum { RHEO_SCALAR_STRIDE = 128 };
+#define RHEO_END_FAR_OFF 1e12   /* RHEO_RATE_END of a schedule that has no end yet */
 
 typedef struct rheo_trainstep {
     const rheo_instance *in;

@@ -1,38 +1,15 @@
 #include "train/trainer.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define SAVE_SECONDS 60.0       /* between saves, unless the caller says */
 #define LOOK_SECONDS 30.0       /* between looks at the validation split, and */
 #define LOOK_SHARE 0.05         /* their part of the time, at most */
 #define PICTURE_SHARE 0.02
 
-/* A batch is filled while the device works on the one before; it is at most two (micro-)steps behind. */
-rheo_status rheo_trainer_feed(rheo_trainer *t, uint64_t step, int64_t micro, rheo_error *err)
-{
-    const uint64_t first = (step * (uint64_t)t->recipe.accumulate + (uint64_t)micro) * (uint64_t)t->recipe.batch;
-    const int64_t count = t->recipe.batch * rheo_dims(t->recipe.shape), classes = t->in.model->classes;
-    float *x = t->staging[t->turn];
-    rheo_status st = t->in.dev ? rheo_wait(t->in.dev, &t->passed[t->turn], err) : RHEO_OK;
-    if (st) return st;
-    rheo_feed_fill(&t->feed, first, t->recipe.batch, x);
-    st = rheo_state_upload(t->in.state, t->step.batch, 0, count, x, err);
-    if (st || !classes) return st;
-    rheo_feed_fill_classes(&t->feed, first, t->recipe.batch, classes, x + count);
-    return rheo_state_upload(t->in.state, t->step.classes, 0, t->recipe.batch * classes, x + count, err);
-}
-
 static rheo_status one_step(rheo_trainer *t, rheo_error *err)
 {
-    rheo_status st = RHEO_OK;
-    for (int64_t micro = 0; micro < t->recipe.accumulate && !st; micro++) {
-        const bool last = micro + 1 == t->recipe.accumulate;
-        st = rheo_trainer_feed(t, t->steps, micro, err);
-        if (!st) st = rheo_plan_run(last ? t->step.apply : t->step.micro, err);
-        if (!st && t->in.dev) st = rheo_mark(t->in.dev, &t->passed[t->turn], err);
-        t->turn = !t->turn;
-    }
+    const rheo_status st = rheo_batches_train(&t->batches, t->steps, err);
     t->steps++;
     return st;
 }
@@ -130,17 +107,13 @@ rheo_status rheo_trainer_run(rheo_trainer *t, rheo_error *err)
 
 void rheo_trainer_free(rheo_trainer *t)
 {
-    for (int k = 0; k < 2 && t->in.dev; k++) rheo_wait(t->in.dev, &t->passed[k], NULL);
-    if (t->in.dev) rheo_finish(t->in.dev, NULL);        /* after an error a batch may be on its way without a mark */
+    rheo_batches_free(&t->batches);
     rheo_evaluator_free(&t->evaluator);
     rheo_drawer_free(&t->drawer);
     rheo_trainstep_free(&t->step);
     rheo_instance_free(&t->in);
     rheo_snapshot_free(&t->good);
-    rheo_feed_free(&t->feed);
     rheo_dataset_close(t->data);
     rheo_recipe_free(&t->recipe);
     rheo_run_close(&t->run);
-    free(t->staging[0]);
-    free(t->staging[1]);
 }

@@ -3,9 +3,9 @@
 #define RHEO_TRAIN_TRAINER_H
 
 #include "base/clock.h"
+#include "train/batches.h"
 #include "train/draw.h"
 #include "train/evaluate.h"
-#include "train/feed.h"
 #include "train/run.h"
 #include "train/snapshot.h"
 
@@ -16,10 +16,7 @@ typedef struct rheo_trainer {
     rheo_run run;
     rheo_instance in;
     rheo_trainstep step;
-    rheo_feed feed;
-    float *staging[2];       /* batches on their way to the device, each before its classes, in turn, */
-    cl_event passed[2];      /* and marks behind the (micro-)steps that read them */
-    int turn;
+    rheo_batches batches;
     rheo_snapshot good;      /* as last saved: what bad steps return to */
     char choices[1024];      /* lines of the log: options that were chosen from the data */
     uint64_t steps;          /* done; the device's own count, kept here too */
@@ -55,9 +52,6 @@ double rheo_trainer_seconds(const rheo_trainer *t);
 /* What has to be left for the last look and save. */
 double rheo_trainer_reserve(const rheo_trainer *t);
 
-/* Queues the batch of micro-step `micro` of step `step`. */
-rheo_status rheo_trainer_feed(rheo_trainer *t, uint64_t step, int64_t micro, rheo_error *err);
-
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
@@ -80,7 +74,6 @@ typedef struct rheo_bad_steps {
 rheo_status rheo_trainer_report(rheo_trainer *t, rheo_bad_steps *bad, rheo_error *err);
 /* The step at which `left` more seconds are over, at the mean pace of the `steps` that took `seconds`: the part of it that is done is the
  * part of the time that is over, whatever the pace just now. RHEO_END_FAR_OFF where there is no pace yet. */
-#define RHEO_END_FAR_OFF 1e12
 double rheo_schedule_end(double steps, double seconds, double left);
 /* Under the clock a linear schedule ends there; of the applied steps of the run. */
 rheo_status rheo_trainer_aim(rheo_trainer *t, uint64_t applied, rheo_error *err);
