@@ -124,6 +124,9 @@ Test(images, jpeg_and_its_damage)
     memcpy(file + frame + 5, "\xff\xdc\xff\xdc", 4);
     scratch_put(&s, "a.jpg", file, n);
     ASSERT_FAILS(rheo_jpeg_read(path, &pixels, &shape, &err), RHEO_EFORMAT, "found 65500 x 65500 pixels, expected at most 67108864");
+    memcpy(file + frame + 5, "\x1f\x40\x1f\x40", 4);     /* 8000 x 8000: a million blocks of brightness, half as many of colour */
+    scratch_put(&s, "a.jpg", file, n);
+    ASSERT_FAILS(rheo_jpeg_read(path, &pixels, &shape, &err), RHEO_EFORMAT, "expected at least 187500 of 8000 x 8000 pixels");
     scratch_put(&s, "a.jpg", "not a picture", 13);
     ASSERT_FAILS(rheo_jpeg_read(path, &pixels, &shape, &err), RHEO_EFORMAT, "Not a JPEG file");
     ASSERT_FAILS(rheo_jpeg_read("/none", &pixels, &shape, &err), RHEO_EFILE, "/none: cannot be opened");

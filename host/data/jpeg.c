@@ -1,5 +1,6 @@
 /* libjpeg's default error handler ends the process; this one returns. */
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include <jerror.h>
 
+#include "base/file.h"
 #include "data/picture.h"
 
 typedef struct decoder {
@@ -59,6 +61,14 @@ static bool read_rows(decoder *d, uint8_t *out, size_t row)
     return true;
 }
 
+/* The least bytes that can hold what the header promises: Huffman's codes take a bit and more of each block of 8 x 8. */
+static uint64_t least_bytes(const struct jpeg_decompress_struct *jpeg)
+{
+    uint64_t blocks = 0;
+    for (int k = 0; k < jpeg->num_components; k++) blocks += (uint64_t)jpeg->comp_info[k].width_in_blocks * jpeg->comp_info[k].height_in_blocks;
+    return jpeg->arith_code ? 0 : blocks / 8;
+}
+
 static rheo_status decode(decoder *d, FILE *f, const char *path, uint8_t **pixels, rheo_image_shape *shape, rheo_error *err)
 {
     if (!read_header(d, f)) return rheo_fail(err, RHEO_EFORMAT, "%s: no JPEG file, or damaged in its header: %s", path, d->why);
@@ -69,6 +79,12 @@ static rheo_status decode(decoder *d, FILE *f, const char *path, uint8_t **pixel
         return rheo_fail(err, RHEO_EFORMAT, "%s: found %d components, expected grey or RGB", path, d->jpeg.num_components);
     *shape = (rheo_image_shape){ h, w, c };
     if (!pixels) return RHEO_OK;
+    uint64_t bytes = 0;
+    const rheo_status sized = rheo_file_size(path, &bytes, err);
+    if (sized) return sized;
+    if (bytes < least_bytes(&d->jpeg))
+        return rheo_fail(err, RHEO_EFORMAT, "%s: damaged: found %" PRIu64 " bytes, expected at least %" PRIu64 " of %u x %u pixels", path, bytes,
+                         least_bytes(&d->jpeg), h, w);
     d->jpeg.out_color_space = c == 1 ? JCS_GRAYSCALE : JCS_RGB;
     d->jpeg.dct_method = JDCT_ISLOW;
     uint8_t *out = malloc((size_t)h * w * c);
