@@ -54,7 +54,7 @@ OUTER(outer_small, SMALL)
 // one panel of x.
 static int tile_rows(int left)
 {
-    return left <= SMALL || (left <= 2 * SMALL && ROWS > 2 * SMALL) ? SMALL : ROWS;
+    return left <= (ROWS > 2 * SMALL ? 2 * SMALL : SMALL) ? SMALL : ROWS;
 }
 
 // to[0 .. n) = from, or more of it

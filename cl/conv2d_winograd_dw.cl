@@ -140,7 +140,7 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
                 float *to = sums + p * room + c;
                 for (int r = 0, m; r < rows; r += m) {
                     const int left = rows - r;
-                    m = left <= SMALL || (left <= 2 * SMALL && (ROWS < left || ROWS > 2 * SMALL)) ? SMALL : ROWS;
+                    m = left <= SMALL || (left <= 2 * SMALL && left > (ROWS > 2 * SMALL ? 0 : ROWS)) ? SMALL : ROWS;
                     if (m == ROWS) outer_rows(to + r * width, width, a + r, stride, b, COLS, count);
                     else outer_small(to + r * width, width, a + r, stride, b, COLS, count);
                 }
