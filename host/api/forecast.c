@@ -26,26 +26,14 @@ static void trial_free(trial *t)
     rheo_state_destroy(t->in.state);
 }
 
-static rheo_status initialise(trial *t, const rheo_recipe *r, rheo_error *err)
-{
-    float *x = malloc((size_t)(r->batch * rheo_dims(r->shape)) * sizeof *x);
-    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    rheo_feed_fill(&t->batches.feed, 0, r->batch, x);
-    const rheo_status st = rheo_trainstep_initialise(&t->in, r->seed, r->batch, x, err);
-    free(x);
-    return st;
-}
-
 static rheo_status trial_create(const rheo_instance *in, const rheo_recipe *r, const rheo_dataset *data, trial *t, rheo_error *err)
 {
-    rheo_params *params = in->model->params;
     *t = (trial){ .in = { .dev = in->dev, .state = rheo_state_create(), .model = in->model, .choices = in->choices }, .step = { .gradient = -1 } };
     rheo_status st = t->in.state ? rheo_state_bind(t->in.state, in->dev, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    if (!st) st = rheo_params_declare(params, t->in.state, &t->in.theta, &t->in.fixed, err);
+    if (!st) st = rheo_params_declare(in->model->params, t->in.state, &t->in.theta, &t->in.fixed, err);
     if (!st) st = rheo_trainstep_create(&t->in, r, &t->step, err);
-    if (!st) st = rheo_params_write_initial(params, t->in.state, t->in.theta, t->in.fixed, r->seed, err);
     if (!st) st = rheo_batches_create(&t->step, r, data, &t->batches, err);
-    if (!st && in->model->type->data_initialised) st = initialise(t, r, err);
+    if (!st) st = rheo_batches_initialise(&t->batches, r->batch, err);
     if (!st) st = rheo_trainstep_write_scalar(&t->step, RHEO_RATE_BASE, (float)r->lr, err);
     return st ? st : rheo_trainstep_write_scalar(&t->step, RHEO_RATE_END, (float)RHEO_END_FAR_OFF, err);
 }

@@ -26,6 +26,20 @@ void rheo_batches_free(rheo_batches *b)
     *b = (rheo_batches){ .step = NULL };
 }
 
+rheo_status rheo_batches_initialise(rheo_batches *b, int64_t n, rheo_error *err)
+{
+    const rheo_instance *in = b->step->in;
+    const uint64_t seed = b->recipe->seed;
+    rheo_status st = rheo_params_write_initial(in->model->params, in->state, in->theta, in->fixed, seed, err);
+    if (st || !in->model->type->data_initialised) return st;
+    float *x = malloc((size_t)(n * rheo_dims(b->recipe->shape)) * sizeof *x);
+    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_feed_fill(&b->feed, 0, n, x);
+    st = rheo_trainstep_initialise(in, seed, n, x, err);
+    free(x);
+    return st;
+}
+
 rheo_status rheo_batches_upload(rheo_batches *b, uint64_t step, int64_t micro, rheo_error *err)
 {
     const rheo_recipe *r = b->recipe;

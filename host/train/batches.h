@@ -19,6 +19,9 @@ typedef struct rheo_batches {
 rheo_status rheo_batches_create(rheo_trainstep *step, const rheo_recipe *recipe, const rheo_dataset *data, rheo_batches *out, rheo_error *err);
 void rheo_batches_free(rheo_batches *b);        /* before the step; waits for the device; accepts zeroed ones */
 
+/* Writes the parameters' first values, of models whose initialisation depends on data by the first n training rows. */
+rheo_status rheo_batches_initialise(rheo_batches *b, int64_t n, rheo_error *err);
+
 /* Queues the batch of micro-step `micro` of step `step`. */
 rheo_status rheo_batches_upload(rheo_batches *b, uint64_t step, int64_t micro, rheo_error *err);
 /* Queues step `step`, counted from 0, with its batches. */

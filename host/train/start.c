@@ -1,7 +1,6 @@
 /* How training starts: a new run, or the next part of one. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -117,21 +116,6 @@ static rheo_status choose_options(rheo_trainer *t, rheo_error *err)
     return st ? st : type->choose(t->recipe.config, t->recipe.shape, &t->data->split[RHEO_SPLIT_TRAIN], note_choice, t, err);
 }
 
-static rheo_status initialise(rheo_trainer *t, rheo_error *err)
-{
-    const rheo_data_shape s = t->recipe.shape;
-    const int64_t n = rheo_initial_rows(s, t->batches.feed.rows->count);
-    if (!t->in.model->type->data_initialised)
-        return rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
-    float *x = malloc((size_t)(n * rheo_dims(s)) * sizeof *x);
-    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    rheo_feed_fill(&t->batches.feed, 0, n, x);
-    rheo_status st = rheo_params_write_initial(t->in.model->params, t->in.state, t->in.theta, t->in.fixed, t->recipe.seed, err);
-    if (!st) st = rheo_trainstep_initialise(&t->in, t->recipe.seed, n, x, err);
-    free(x);
-    return st;
-}
-
 /* The state at step 0: moments zero, averages equal to the parameters. */
 static rheo_status first_state(rheo_trainer *t, rheo_error *err)
 {
@@ -174,7 +158,7 @@ rheo_status rheo_trainer_create(const rheo_train_options *options, rheo_trainer 
     if (!st) st = rheo_trainer_write_config(t, err);
     if (!st) st = announce(t, err);
     if (!st) warn_of_constants(t);
-    if (!st) st = initialise(t, err);
+    if (!st) st = rheo_batches_initialise(&t->batches, rheo_initial_rows(t->recipe.shape, t->batches.feed.rows->count), err);
     if (!st) st = first_state(t, err);
     return st ? st : set_end(t, err);
 }
