@@ -123,6 +123,8 @@ Test(environment, no_opencl, .timeout = 240)
     process c = training(&p, p.run, (const char *const[]){ "--iters", "2", NULL });
     c.set[0] = none;
     expect_failure(&p, &c, true, "no OpenCL 1.2 device found: install the GPU's OpenCL driver, or PoCL");
+    c = (process){ .args = { "devices" }, .output = p.output, .set = { none } };
+    expect_failure(&p, &c, true, "no OpenCL 1.2 device: install the GPU's OpenCL driver, or PoCL");
     expect_no_files(&p, "run");
     clean(&p.s);
 }

@@ -186,6 +186,7 @@ Test(examples, the_nearest_name_is_suggested)
         { { "sampel" }, "rheo: unknown command \"sampel\", did you mean sample; see rheo --help" },
         { { "sample", "x", "--temprature", "1" }, "rheo sample: unknown option \"--temprature\", did you mean --temperature; see rheo sample --help" },
         { { "sample", "x", "--sed=1" }, "unknown option \"--sed\", did you mean --seed;" },
+        { { "sample", "x", "--out", "x.jpg" }, "rheo sample: x.jpg: pictures are written as .png; see rheo sample --help" },
         { { "sample", "x", "--nothing-like-it" }, "unknown option \"--nothing-like-it\"; see" },
         { { "train", "glow", "--data", "--out", "x", "--bach", "1" }, "unknown option \"--bach\", did you mean --batch" },   /* --out is a value */
         { { "train", "gloww", "--data", "toy:moons", "--out", "run", "--iters", "1" }, "model: found 'gloww', expected glow or ncsn; did you mean glow?" },

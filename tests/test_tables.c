@@ -189,6 +189,7 @@ Test(tables, bad_npy_is_refused)
 {
     static const struct { const char *descr, *order, *shape, *words; } bad[] = {
         { "'>f4'", "False", "(2, 3)", "found elements '>f4', expected '<f4', '<f8' or '|u1'" },
+        { "'|O'", "False", "(2, 3)", "found elements '|O', expected" },
         { "'<i8'", "False", "(3,)", "found elements '<i8'" },
         { "[('a', '<f4')]", "False", "(6,)", "found elements [('a" },
         { "'<f4'", "maybe", "(6,)", "fortran_order: found 'maybe'" },

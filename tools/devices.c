@@ -62,7 +62,7 @@ int tool_devices(int argc, char **argv)
     if (rheo_devices(&list, &n, &err)) return tool_failed("devices", &err);
     if (json) code = print_json(list, n);
     else if (n > 0) print_table(list, n);
-    else fprintf(stderr, "rheo devices: no OpenCL 1.2 device: install the GPU's OpenCL driver, or PoCL to use the CPU\n");
+    else code = tool_failed("devices", &(rheo_error){ RHEO_EDEVICE, "no OpenCL 1.2 device: install the GPU's OpenCL driver, or PoCL to use the CPU" });
     free(list);
     return code;
 }

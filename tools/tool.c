@@ -277,6 +277,12 @@ bool tool_can_write(const char *command, const char *out, int *code)
         *code = tool_misused(command, "expected --out FILE");
         return false;
     }
+    static const char *const others[] = { ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf" };
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        if (tool_ends_in(out, others[k])) {
+            *code = tool_misused(command, "%.200s: pictures are written as .png", out);
+            return false;
+        }
     const char *slash = strrchr(out, '/');
     char *folder = slash ? strndup(out, slash == out ? 1 : (size_t)(slash - out)) : strdup(".");
     struct stat s;

@@ -180,7 +180,8 @@ int tool_numbers(const char *text, double *out, int most);
 
 bool tool_ends_in(const char *text, const char *ending);
 
-/* Can a file be made at `out`? Otherwise (or where it is NULL: no --out) says why and sets *code, before anything is computed for it. */
+/* Can a file be made at `out`? Otherwise (or where it is NULL: no --out; or its ending is that of pictures other than .png) says why and sets
+ * *code, before anything is computed for it. */
 bool tool_can_write(const char *command, const char *out, int *code);
 
 /* "3.4 GiB" */

@@ -50,7 +50,7 @@ static rheo_status read_header(const char *path, const char *header, rheo_npy *n
     if (!type || !order || !shape) return rheo_fail(err, RHEO_EFORMAT, "%s: header: expected descr, fortran_order and shape", path);
     while (k < RHEO_NPY_TYPES && strncmp(type, types[k].name, 5)) k++;
     if (k == RHEO_NPY_TYPES)
-        return rheo_fail(err, RHEO_EFORMAT, "%s: header: found elements %.5s, expected '<f4', '<f8' or '|u1'", path, type);
+        return rheo_fail(err, RHEO_EFORMAT, "%s: header: found elements %.*s, expected '<f4', '<f8' or '|u1'", path, (int)strcspn(type, ",}") % 40, type);
     npy->type = (rheo_npy_type)k;
     *fortran = !strncmp(order, "True", 4);
     if (!*fortran && strncmp(order, "False", 5))
