@@ -161,6 +161,31 @@ Test(codes, an_attribute_has_a_direction)
     }
 }
 
+Test(codes, pictures_of_another_folder_get_the_models_size)
+{
+    enum { PICTURES = 10 };
+    static uint8_t pixels[8 * 12 * 3];
+    scratch s, pictures = scratch_make();
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_data data = { .x = NULL };
+    rheo_checkpoint *c = open_model(&s, 0, true, TINY, 1);
+    char name[16];
+    memset(pixels, 77, sizeof pixels);
+    for (int k = 0; k < PICTURES; k++) {
+        snprintf(name, sizeof name, "%d.png", k);
+        ASSERT_OK(rheo_png_write(scratch_file(&pictures, name), pixels, k % 2 ? 8 : 4, 12, 1, NULL, 0, &err));
+    }
+    ASSERT_OK(rheo_checkpoint_data(c, pictures.folder, "test", 0, 0, &data, &err));
+    cr_assert_eq(data.n, 1);
+    for (int e = 0; e < DIMS; e++) cr_assert_eq(((unsigned char *)data.x)[e], 77);
+    rheo_data_free(&data);
+    ASSERT_OK(rheo_png_write(scratch_file(&pictures, "0.png"), pixels, 4, 4, 3, NULL, 0, &err));
+    ASSERT_FAILS(rheo_checkpoint_data(c, pictures.folder, "test", 0, 0, &data, &err), RHEO_EFORMAT, "found images of 4 x 4 x 3, expected images of 4 x 4 x 1");
+    rheo_checkpoint_close(c);
+    clean(&pictures);
+    clean(&s);
+}
+
 Test(codes, a_class_is_named_or_numbered)
 {
     static const uint8_t pixels[16] = { 0 };

@@ -7,20 +7,15 @@
 #include "score_plot.h"
 #include "tool.h"
 
-static rheo_status score(rheo_checkpoint *c, const char *name, const char *split, uint32_t limit, uint64_t seed, scores *s, rheo_error *err)
+static rheo_status score(rheo_checkpoint *c, const rheo_data *data, uint64_t seed, scores *s, rheo_error *err)
 {
-    rheo_data data = { .x = NULL };
     double squares = 0;
-    rheo_status st = rheo_checkpoint_data(c, name, split, 0, limit, &data, err);
-    if (st) return st;
-    s->data = name;
-    s->n = data.n;
-    s->nats = malloc(data.n * sizeof *s->nats);
-    st = s->nats ? rheo_log_prob(c, data.x, data.n, seed, s->nats, err) : (err->status = RHEO_ENOMEM);
+    s->n = data->n;
+    s->nats = malloc(data->n * sizeof *s->nats);
+    rheo_status st = s->nats ? rheo_log_prob(c, data->x, data->n, seed, s->nats, err) : (err->status = RHEO_ENOMEM);
     for (uint32_t i = 0; i < s->n && !st; ++i) s->mean += (s->nats[i] = -s->nats[i]) / s->n;
     for (uint32_t i = 0; i < s->n && !st; ++i) squares += (s->nats[i] - s->mean) * (s->nats[i] - s->mean);
     s->error = s->n > 1 ? sqrt(squares / (s->n - 1) / s->n) : NAN;
-    rheo_data_free(&data);
     return st;
 }
 
@@ -133,11 +128,14 @@ int tool_score(int argc, char **argv)
     if (picture && !tool_can_write("score", picture, &code)) return code;
     if (picture && !tool_ends_in(picture, ".png")) return tool_misused("score", "--picture: found \"%.200s\", expected a name in .png", picture);
     const int count = against ? 2 : 1;
+    rheo_data data[2] = { { .x = NULL }, { .x = NULL } };
     rheo_status st = tool_open_checkpoint(argv[0], device, weights, &c, &err);
     if (!st) rheo_checkpoint_facts_of(c, &f);
     if (!st) tool_watch_start(c);
-    if (!st) st = score(c, name ? name : f.data, split, (uint32_t)limit, (uint64_t)seed, &sets[0], &err);
-    if (!st && against) st = score(c, against, split, (uint32_t)limit, (uint64_t)seed, &sets[1], &err);
+    sets[0].data = name ? name : f.data;
+    sets[1].data = against;
+    for (int k = 0; k < count && !st; ++k) st = rheo_checkpoint_data(c, k ? against : name, split, 0, (uint32_t)limit, &data[k], &err);
+    for (int k = 0; k < count && !st; ++k) st = score(c, &data[k], (uint64_t)seed, &sets[k], &err);
     tool_watch_end();
     if (!st && against) st = rheo_auroc(sets[0].nats, sets[0].n, sets[1].nats, sets[1].n, &auroc, &err);
     if (!st && out) st = write_table(out, sets, count, &f, &err);
@@ -145,8 +143,7 @@ int tool_score(int argc, char **argv)
     if (st) code = tool_failed("score", &err);
     else if (json) code = print_json(sets, count, split, &f, auroc);
     else print_text(sets, count, split, &f, auroc);
-    free(sets[0].nats);
-    free(sets[1].nats);
+    for (int k = 0; k < count; ++k) rheo_data_free(&data[k]), free(sets[k].nats);
     rheo_checkpoint_close(c);
     return code;
 }

@@ -239,7 +239,7 @@ rheo_status rheo_evaluate(rheo_checkpoint *c, const rheo_evaluate_options *o, rh
     rheo_dataset *data = NULL;
     rheo_split split = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(o->split, &split, err);
-    const rheo_reading how = rheo_recipe_reading(&c->recipe);
+    const rheo_reading how = rheo_recipe_reading(&c->recipe, o->data);
     if (!st) st = rheo_dataset_read(o->data ? o->data : c->recipe.data, &how, 1u << split, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     uint8_t *labels = NULL;

@@ -91,7 +91,7 @@ rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, con
     rheo_data taken = { .x = NULL };
     rheo_split k = RHEO_SPLIT_TEST;
     rheo_status st = rheo_split_find(split, &k, err);
-    const rheo_reading how = rheo_recipe_reading(&c->recipe);
+    const rheo_reading how = rheo_recipe_reading(&c->recipe, name);
     if (!st) st = rheo_dataset_read(name ? name : c->recipe.data, &how, 1u << k, &data, err);
     if (!st) st = rheo_check_data(data, c->recipe.shape, err);
     const uint32_t held = st ? 0 : data->split[k].count;
@@ -122,7 +122,7 @@ rheo_status rheo_checkpoint_class(const rheo_checkpoint *c, const char *data, co
     rheo_listing names = { NULL, 0, 0 };
     uint32_t k = 0;
     char *end = NULL;
-    rheo_status st = rheo_dataset_begin(name, c->recipe.size, 0, &d, err);
+    rheo_status st = rheo_dataset_begin(name, rheo_recipe_reading(&c->recipe, data).size, 0, &d, err);
     if (!st) st = rheo_dataset_classes(d, &names, err);
     while (k < names.count && strcmp(names.path[k], class_name)) k++;
     if (!st && k == names.count) {

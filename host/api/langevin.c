@@ -44,7 +44,7 @@ static rheo_status draw(rheo_checkpoint *c, rheo_chain_kind kind, const float *m
     rheo_score_job job = { .kind = kind, .options = o, .mask = mask, .reference = reference };
     rheo_dataset *data = NULL;
     rheo_status st = rheo_score_schedule_from((const rheo_ncsn *)c->in.model, c->recipe.config, o, &job.schedule, err);
-    const rheo_reading how = rheo_recipe_reading(&c->recipe);
+    const rheo_reading how = rheo_recipe_reading(&c->recipe, NULL);
     if (!st && o->data_init) st = rheo_dataset_read(c->recipe.data, &how, 1u << RHEO_SPLIT_TRAIN, &data, err);
     if (!st && data) st = rheo_check_data(data, c->recipe.shape, err);
     if (!st && data) job.data = &data->split[RHEO_SPLIT_TRAIN];

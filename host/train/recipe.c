@@ -96,6 +96,12 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *o
     return st;
 }
 
+rheo_reading rheo_recipe_reading(const rheo_recipe *r, const char *other)
+{
+    const bool fits = other && r->shape.bytes && r->shape.h == r->shape.w;
+    return (rheo_reading){ .size = fits ? (uint32_t)r->shape.h : r->size, .standard = &r->standard };
+}
+
 void rheo_recipe_free(rheo_recipe *r)
 {
     cJSON_Delete(r->config);

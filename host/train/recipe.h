@@ -44,8 +44,9 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *options, rheo_rec
 cJSON *rheo_recipe_to_json(const rheo_recipe *r);       /* NULL when out of memory */
 rheo_status rheo_recipe_from_json(const cJSON *json, const char *where, rheo_recipe *out, rheo_error *err);
 
-/* How data for the recipe's model are read. Lent. */
-static inline rheo_reading rheo_recipe_reading(const rheo_recipe *r) { return (rheo_reading){ .size = r->size, .standard = &r->standard }; }
+/* How data for the recipe's model are read: its own (`other` is NULL), or another set, whose pictures are cropped and resized to the size of
+ * square ones of the model. Lent. */
+rheo_reading rheo_recipe_reading(const rheo_recipe *r, const char *other);
 
 void rheo_recipe_free(rheo_recipe *r);
 

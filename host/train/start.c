@@ -211,7 +211,7 @@ rheo_status rheo_trainer_resume(const rheo_train_options *options, rheo_trainer 
     t->seconds_before = t->good.seconds;
     if (options->device && strlen(options->device) < sizeof t->recipe.device) strcpy(t->recipe.device, options->device);
     st = choose_end(options, t, err);
-    const rheo_reading how = rheo_recipe_reading(&t->recipe);
+    const rheo_reading how = rheo_recipe_reading(&t->recipe, NULL);
     if (!st) st = begin_data(t, &how, err);
     if (!st) st = rheo_check_data(t->data, t->recipe.shape, err);
     if (st) rheo_model_destroy(model);

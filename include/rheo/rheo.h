@@ -361,7 +361,8 @@ typedef struct rheo_data {
 } rheo_data;
 
 /* Rows first, first + 1, ... of a split, `limit` at most (0: all).
- *   name     NULL: what the model was trained on
+ *   name     NULL: what the model was trained on; pictures of another folder are cropped and resized to the model's size, where that is
+ *            square
  * The caller frees what *out holds with rheo_data_free. Errors: RHEO_EFORMAT where the data's shape is not the model's; RHEO_EINVAL
  * where there is no such split or row. */
 rheo_status rheo_checkpoint_data(const rheo_checkpoint *c, const char *name, const char *split, uint32_t first, uint32_t limit, rheo_data *out,
