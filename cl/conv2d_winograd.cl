@@ -2,8 +2,14 @@
 // the columns.
 
 #if RHEO_CPU
-#define TILES 48                // at a time, a multiple of ROWS
-#define TRANSFORMED (1 << 16)   // floats of x at a time, 16 points x tiles x (channels + GAP)
+// Tiles at a time, a multiple of ROWS, and floats of x, POINTS x tiles x (channels + GAP).
+#if OUT == 2
+#define TILES 48
+#define TRANSFORMED (1 << 16)
+#else
+#define TILES 24
+#define TRANSFORMED (1 << 17)
+#endif
 
 // u[panel, point, i, column] of w, whose element (tap, i, o) is at base + tap s_tap + i s_in + o s_out; columns beyond the last
 // are zero, and so are `width` floats after the last panel.
@@ -13,12 +19,12 @@ kernel void winograd_weights(const global float *w, global float *u, int I, int 
     const int panels = (O + COLS - 1) / COLS;
     u += at;
     if (get_global_id(0) == 0)
-        for (int i = 0; i < width; ++i) u[panels * 16 * I * COLS + i] = 0.0f;
+        for (int i = 0; i < width; ++i) u[panels * POINTS * I * COLS + i] = 0.0f;
     FOR_ITEMS(k, panels * 2 * I) {
         const int i = k % I, part = k / I, o = part * VEC;
         const global float *from = w + base + i * s_in + o * s_out;
-        global float *to = u + ((part / 2 * 16) * I + i) * COLS + part % 2 * VEC;
-        floatv g[9], points[16];
+        global float *to = u + ((part / 2 * POINTS) * I + i) * COLS + part % 2 * VEC;
+        floatv g[9], points[POINTS];
         for (int tap = 0; tap < 9; ++tap, from += s_tap) {
             float row[VEC];
             if (s_out == 1 && o + VEC <= O) {
@@ -29,15 +35,15 @@ kernel void winograd_weights(const global float *w, global float *u, int I, int 
             }
         }
         transform_window(points, g);
-        for (int p = 0; p < 16; ++p) STORE_GLOBAL(points[p], to + p * I * COLS);
+        for (int p = 0; p < POINTS; ++p) STORE_GLOBAL(points[p], to + p * I * COLS);
     }
 }
 
-// m[p, t, :] = sum over k < n of v[p, t, k] u[p, k, :] of 16 points p and `count` tiles t; points are TILES COLS apart in m, `apart` in v,
+// m[p, t, :] = sum over k < n of v[p, t, k] u[p, k, :] of all points p and `count` tiles t; points are TILES COLS apart in m, `apart` in v,
 // rows COLS and `stride`.
 NOINLINE static void multiply(float *m, const float *v, int apart, int stride, const global float *u, int n, int count)
 {
-    for (int p = 0; p < 16; ++p, m += TILES * COLS, v += apart, u += n * COLS) {
+    for (int p = 0; p < POINTS; ++p, m += TILES * COLS, v += apart, u += n * COLS) {
         for (int t = 0; t < count; t += ROWS) {
             floatv acc[ROWS][2];
             const float *row = v + t * stride;
@@ -66,13 +72,13 @@ NOINLINE static void multiply(float *m, const float *v, int apart, int stride, c
 // are outputs.
 #define OUTPUTS(DO)                                                                            \
     for (int t = 0; t < count; ++t) {                                                          \
-        floatv out[4];                                                                         \
+        floatv out[OUT * OUT];                                                                         \
         transform_y(out, m + t * COLS, TILES * COLS);                                          \
         const size_t corner = (size_t)at[t] * y_c;                                             \
-        _Pragma("unroll") for (int k = 0; k < 4; ++k) {                                        \
-            const size_t to = corner + k / 2 * below + k % 2 * right;                          \
+        _Pragma("unroll") for (int k = 0; k < OUT * OUT; ++k) {                                        \
+            const size_t to = corner + k / OUT * below + k % OUT * right;                          \
             floatv z = out[k];                                                                 \
-            if (k / 2 < high[t] && k % 2 < wide[t]) DO                                         \
+            if (k / OUT < high[t] && k % OUT < wide[t]) DO                                         \
         }                                                                                      \
     }
 
@@ -107,10 +113,7 @@ NOINLINE static void undo_tiles(global float *y, const global float *was, const 
 // Asks for a vector of columns at the positions of a tile.
 static void fetch_tile(const global float *p, int below, int right)
 {
-    FETCH(p);
-    FETCH(p + right);
-    FETCH(p + below);
-    FETCH(p + below + right);
+    for (int k = 0; k < OUT * OUT; ++k) FETCH(p + k / OUT * below + k % OUT * right);
 }
 
 // What conv2d of conv2d_columns.cl computes, of y as wide as O; u at `u_at` in `work`. A group takes a share of `all` tiles, `tiles` at a
@@ -120,31 +123,31 @@ void conv2d_winograd(const global float *x, global float *work, const global flo
                      global float *y, int H, int W, int I, int O, int OH, int OW, int pad_h, int pad_w, int dilation, int x_c, int y_c,
                      int all, int down, int across, int tiles, int u_at, int adds, int undo, int act, float factor)
 {
-    floatv v_[TRANSFORMED / VEC], m_[16 * TILES * 2], sums_[4 * COLUMNS_MAX / VEC];
+    floatv v_[TRANSFORMED / VEC], m_[POINTS * TILES * 2], sums_[4 * COLUMNS_MAX / VEC];
     float *v = (float *)v_, *m = (float *)m_;
     int at[TILES], high[TILES], wide[TILES];
     const tiling g = { down, across, dilation };
     const int stride = (I + VEC - 1) / VEC * VEC + GAP, apart = tiles * stride, panels = (O + COLS - 1) / COLS;
-    const global float *const u = work + u_at, *const zeros = u + panels * 16 * I * COLS;
+    const global float *const u = work + u_at, *const zeros = u + panels * POINTS * I * COLS;
     const int below = OW * dilation * y_c, right = dilation * y_c;
     const int images = all / (down * across * dilation * dilation), blocks = (all + tiles - 1) / tiles;
     const int first = (int)(get_group_id(0) * (size_t)blocks / get_num_groups(0)) * tiles;
     const int last = min((int)((get_group_id(0) + 1) * (size_t)blocks / get_num_groups(0)) * tiles, all);
-    for (int r = 0; r < 16 * tiles; ++r)        // rows of a tile of ROWS that stand for nothing
+    for (int r = 0; r < POINTS * tiles; ++r)        // rows of a tile of ROWS that stand for nothing
         for (int i = 0; i < I; i += VEC) STORE((floatv)(0.0f), v + r * stride + i);
     for (int i = 0; undo && i < 4 * COLUMNS_MAX / VEC; ++i) sums_[i] = (floatv)(0.0f);
     for (int t0 = first; t0 < last; t0 += tiles) {
         const int count = min(tiles, last - t0);
         spot s = spot_of(t0, g);
         for (int t = 0; t < count; ++t, step_on(&s, g)) {
-            const global float *from[16];
+            const global float *from[POINTS];
             place(s, g, OH, OW, &at[t], &high[t], &wide[t]);
-            window(from, x, zeros, s.n, corner_h(s, g) - pad_h, corner_w(s, g) - pad_w, 4, dilation, H, W, x_c);
+            window(from, x, zeros, s.n, corner_h(s, g) - pad_h, corner_w(s, g) - pad_w, SEEN, dilation, H, W, x_c);
             transform_x(v + t * stride, apart, from, 0, I, I, s.n == images - 1);
             if (undo) fetch_tile(add + (size_t)at[t] * y_c, below, right);
         }
         for (int panel = 0; panel < panels; ++panel) {
-            multiply(m, v, apart, stride, u + panel * 16 * I * COLS, I, count);
+            multiply(m, v, apart, stride, u + panel * POINTS * I * COLS, I, count);
             for (int o = panel * COLS, part = 0; part < COLS && o < O; part += VEC, o += VEC) {
                 const int n = min(VEC, O - o);
                 floatv shift = (floatv)(0.0f), scale = (floatv)(0.0f), e, ey;

@@ -1,11 +1,13 @@
-// Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray 2016) on CPUs, for conv2d_winograd.cl and its gradient; with the means of conv2d.cl,
-// which comes before it. A tile is 2x2 of the output, `dilation` apart, and the 4x4 of x which they see:
+// Winograd's minimal filtering of 3x3 windows (Lavin and Gray 2016) on CPUs, for conv2d_winograd.cl and its gradient; with the means of
+// conv2d.cl and winograd_f23.cl or winograd_f43.cl, which come before it. A tile is OUT x OUT of the output, `dilation` apart, and the
+// SEEN x SEEN of x which they see:
 //
 //   y = A' [ sum over i of (G w_i G') . (B' x_i B) ] A          . elementwise
 //
-// 16 products a channel of x instead of 36. At each of the 16 points that is a matrix product, tiles by channels by columns.
+// POINTS products a channel of x instead of 9 OUT OUT. At each point that is a matrix product, tiles by channels by columns.
 
 #if RHEO_CPU
+#define POINTS (SEEN * SEEN)
 #define GAP 16                  // rows an odd number of cache lines apart share no set
 
 // ---- vectors of which a part is meant -------------------------------------------------------------------------------------
@@ -33,26 +35,14 @@ static void store_part(floatv x, global float *to, int n)
 
 // ---- weights --------------------------------------------------------------------------------------------------------------
 
-// to[4 p + q] = (G g G')[p, q], g[3 r + s] the window
-static void transform_window(floatv to[16], const floatv g[9])
+// to[SEEN p + q] = (G g G')[p, q], g[3 r + s] the window
+static void transform_window(floatv to[POINTS], const floatv g[9])
 {
-    floatv t[12];
+    floatv t[3][SEEN];
 #pragma unroll
-    for (int s = 0; s < 3; ++s) {
-        const floatv sum = 0.5f * (g[s] + g[6 + s]), middle = 0.5f * g[3 + s];
-        t[s] = g[s];
-        t[3 + s] = sum + middle;
-        t[6 + s] = sum - middle;
-        t[9 + s] = g[6 + s];
-    }
+    for (int s = 0; s < 3; ++s) filter_line(t[s], g[s], g[3 + s], g[6 + s]);
 #pragma unroll
-    for (int p = 0; p < 4; ++p) {
-        const floatv sum = 0.5f * (t[3 * p] + t[3 * p + 2]), middle = 0.5f * t[3 * p + 1];
-        to[4 * p] = t[3 * p];
-        to[4 * p + 1] = sum + middle;
-        to[4 * p + 2] = sum - middle;
-        to[4 * p + 3] = t[3 * p + 2];
-    }
+    for (int p = 0; p < SEEN; ++p) filter_line(to + SEEN * p, t[0][p], t[1][p], t[2][p]);
 }
 
 // ---- tiles ----------------------------------------------------------------------------------------------------------------
@@ -82,16 +72,16 @@ static void step_on(spot *s, tiling g)
 }
 
 // The output's position at a tile's corner.
-static int corner_h(spot s, tiling g) { return s.row + 2 * g.dilation * s.i; }
-static int corner_w(spot s, tiling g) { return s.column + 2 * g.dilation * s.j; }
+static int corner_h(spot s, tiling g) { return s.row + OUT * g.dilation * s.i; }
+static int corner_w(spot s, tiling g) { return s.column + OUT * g.dilation * s.j; }
 
-// at: the output's position there; high x wide of the tile's 2x2 are outputs, fewer at the edge.
+// at: the output's position there; high x wide of the tile are outputs, fewer than OUT x OUT at the edge.
 static void place(spot s, tiling g, int OH, int OW, int *at, int *high, int *wide)
 {
     const int h = corner_h(s, g), w = corner_w(s, g);
     *at = (s.n * OH + h) * OW + w;
-    *high = h + g.dilation < OH ? 2 : h < OH;
-    *wide = w + g.dilation < OW ? 2 : w < OW;
+    *high = clamp((OH - h + g.dilation - 1) / g.dilation, 0, OUT);
+    *wide = clamp((OW - w + g.dilation - 1) / g.dilation, 0, OUT);
 }
 
 // from[k] = the line of x's channels at row h + k / side dilation, column w + k % side dilation, or zeros outside.
@@ -106,17 +96,15 @@ static void window(const global float **from, const global float *x, const globa
     }
 }
 
-// t = B' x of a vector of channels at c, of which n are meant; from[4 r + s] is x's row r, column s, or zeros outside of x.
-static void combine_rows(floatv t[16], const global float *const *from, int c, int n)
+// t[s] = column s of B' x of a vector of channels at c, of which n are meant; from[SEEN r + s] is x's row r, column s, or zeros outside of x.
+static void combine_rows(floatv t[SEEN][SEEN], const global float *const *from, int c, int n)
 {
 #pragma unroll
-    for (int s = 0; s < 4; ++s) {
-        const floatv x0 = load_part(from[s] + c, n), x1 = load_part(from[4 + s] + c, n);
-        const floatv x2 = load_part(from[8 + s] + c, n), x3 = load_part(from[12 + s] + c, n);
-        t[s] = x0 - x2;
-        t[4 + s] = x1 + x2;
-        t[8 + s] = x2 - x1;
-        t[12 + s] = x1 - x3;
+    for (int s = 0; s < SEEN; ++s) {
+        floatv x[SEEN];
+#pragma unroll
+        for (int r = 0; r < SEEN; ++r) x[r] = load_part(from[SEEN * r + s] + c, n);
+        input_line(t[s], x);
     }
 }
 
@@ -125,33 +113,38 @@ static void combine_rows(floatv t[16], const global float *const *from, int c, i
 NOINLINE static void transform_x(float *to, int apart, const global float *const *from, int c0, int count, int channels, int careful)
 {
     for (int c = c0; c < c0 + count; c += VEC, to += VEC) {
-        floatv t[16];
+        floatv t[SEEN][SEEN];
         if (careful && c + VEC > channels) combine_rows(t, from, c, channels - c);
         else combine_rows(t, from, c, VEC);
 #pragma unroll
-        for (int r = 0; r < 16; r += 4) {
-            STORE(t[r] - t[r + 2], to + r * apart);
-            STORE(t[r + 1] + t[r + 2], to + (r + 1) * apart);
-            STORE(t[r + 2] - t[r + 1], to + (r + 2) * apart);
-            STORE(t[r + 1] - t[r + 3], to + (r + 3) * apart);
+        for (int r = 0; r < SEEN; ++r) {
+            floatv x[SEEN], line[SEEN];
+#pragma unroll
+            for (int s = 0; s < SEEN; ++s) x[s] = t[s][r];
+            input_line(line, x);
+#pragma unroll
+            for (int s = 0; s < SEEN; ++s) STORE(line[s], to + (SEEN * r + s) * apart);
         }
     }
 }
 
-// y[2 r + s] = (A' m A)[r, s], element p of m at m + p `apart`
-static void transform_y(floatv y[4], const float *m, int apart)
+// y[OUT r + s] = (A' m A)[r, s], element p of m at m + p `apart`
+static void transform_y(floatv y[OUT * OUT], const float *m, int apart)
 {
-    floatv t[8];
+    floatv t[SEEN][OUT];
 #pragma unroll
-    for (int s = 0; s < 4; ++s) {
-        const floatv m0 = LOAD(m + s * apart), m1 = LOAD(m + (4 + s) * apart), m2 = LOAD(m + (8 + s) * apart), m3 = LOAD(m + (12 + s) * apart);
-        t[s] = m0 + m1 + m2;
-        t[4 + s] = m1 - m2 - m3;
+    for (int s = 0; s < SEEN; ++s) {
+        floatv column[SEEN];
+#pragma unroll
+        for (int r = 0; r < SEEN; ++r) column[r] = LOAD(m + (SEEN * r + s) * apart);
+        output_line(t[s], column);
     }
 #pragma unroll
-    for (int r = 0; r < 2; ++r) {
-        y[2 * r] = t[4 * r] + t[4 * r + 1] + t[4 * r + 2];
-        y[2 * r + 1] = t[4 * r + 1] - t[4 * r + 2] - t[4 * r + 3];
+    for (int r = 0; r < OUT; ++r) {
+        floatv line[SEEN];
+#pragma unroll
+        for (int s = 0; s < SEEN; ++s) line[s] = t[s][r];
+        output_line(y + OUT * r, line);
     }
 }
 #endif

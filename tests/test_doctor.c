@@ -131,7 +131,7 @@ Test(doctor, switches_to_the_next_variant, .timeout = 120)
     if (no_device() || (kind && !strcmp(kind, "gpu"))) cr_skip_test("needs a CPU device");
     scratch s = scratch_make();
     char environment[100];
-    break_kernel(&s, "winograd.cl", "0.5f", "0.6f");
+    break_kernel(&s, "winograd_f23.cl", "0.5f", "0.6f");
     snprintf(environment, sizeof environment, "RHEO_CL_DIR='%s'", s.folder);
     result r = run(&s, environment, "doctor --op conv2d");
     cr_expect_eq(r.code, 1);
