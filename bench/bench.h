@@ -46,6 +46,7 @@ typedef struct bench_model_options {
     const char *device;      /* NULL: the default */
     int64_t batch;           /* 0: the model's usual one */
     bool invert;             /* activations are rebuilt instead of stored */
+    bool f43;                /* Winograd's F(4x4, 3x3) where it is offered */
 } bench_model_options;
 
 /* All zero before it is created. */
@@ -69,7 +70,9 @@ const char *bench_model_names(void);
 
 /* "MxKxN" or "NxHxWxI:KxO"? */
 bool bench_is_sizes(const char *name);
-rheo_status bench_product_create(const char *name, const char *device, bench_model *out, rheo_error *err);
+rheo_status bench_product_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err);
+/* Variants for `in`: the device's winners, and f43 where o says so. */
+rheo_status bench_choose(rheo_instance *in, rheo_recipe *recipe, const bench_model_options *o, rheo_error *err);
 
 /* ---- subcommands ------------------------------------------------------------------------------------------------ */
 

@@ -46,6 +46,7 @@ def options():
     p.add_argument("--product", default="960x1024x512", help="sizes MxKxN of the matmul rows; 960x1024x512")
     p.add_argument("--threads", type=int, default=2, help="and processors, for both sides; 2")
     p.add_argument("--device", help="rheo's; its default")
+    p.add_argument("--f43", action="store_true", help="rheo's 3x3 convolutions by Winograd's F(4x4, 3x3), which rounds more")
     p.add_argument("--modes", default="eager,channels-last,compile,compile-parts", help="of PyTorch; all four")
     p.add_argument("--compile-limit", type=float, default=900, help="seconds until torch.compile is given up; 900")
     p.add_argument("--torch-index", help="where pip finds PyTorch, if not on PyPI: see peers/install.py")
@@ -66,7 +67,7 @@ def rheo(o, *arguments):
 
 
 def rheo_model(o, model, phase, *more):
-    return rheo(o, "model", model, "--phase", phase, "--seconds", str(o.seconds), *more)
+    return rheo(o, "model", model, "--phase", phase, "--seconds", str(o.seconds), *["--f43"] * o.f43, *more)
 
 
 def torch(o, model, phase, mode, *more):

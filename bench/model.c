@@ -138,11 +138,12 @@ int bench_run_model(int argc, char **argv)
     const char *device = NULL;
     long long batch = 0;
     double seconds = 10;
-    bool json = false, invert = false;
+    bool json = false, invert = false, f43 = false;
     const char *phase = "train";
     const tool_option options[] = {
         { "phase", TOOL_TEXT, &phase, "PHASE", "train (default), eval, or sample (ncsn: a Langevin step)", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a run", 1, 65536 },
+        { "f43", TOOL_FLAG, &f43, NULL, "3x3 convolutions between many channels by Winograd's F(4x4, 3x3)", 0, 0 },
         { "invert", TOOL_FLAG, &invert, NULL, "train: rebuild activations by inversion instead of storing them", 0, 0 },
         { "seconds", TOOL_NUMBER, &seconds, "S", "of timing; 10", 0, 3600 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
@@ -161,6 +162,7 @@ int bench_run_model(int argc, char **argv)
     o.device = device;
     o.batch = batch;
     o.invert = invert;
+    o.f43 = f43;
     result r = { .name = argv[0] };
     rheo_status st = bench_model_create(r.name, &o, &m, &err);
     if (!st && !m.in.model) st = rheo_fail(&err, RHEO_EINVAL, "%.40s is no model; see rheo-bench ops", r.name);

@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "model/ncsn.h"
 #include "op/ops.h"
+#include "op/product.h"
 
 static const struct { const char *name, *model, *config; rheo_data_shape shape; int64_t batch; } models[] = {
     { "glow-cifar", "glow", "{\"levels\":3,\"depth\":32,\"width\":512}", { 32, 32, 3, true }, 8 },
@@ -110,12 +111,19 @@ static rheo_status prepare(bench_model *m, rheo_error *err)
 
 /* ---- creation -------------------------------------------------------------------------------------------------- */
 
+rheo_status bench_choose(rheo_instance *in, rheo_recipe *recipe, const bench_model_options *o, rheo_error *err)
+{
+    if (o->f43 && !rheo_product_prefer_f43(&recipe->variants)) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    rheo_instance_choose(in, &recipe->variants);
+    return RHEO_OK;
+}
+
 rheo_status bench_model_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err)
 {
     bench_model *m = out;
     rheo_model *model = NULL;
     int k = 0;
-    if (bench_is_sizes(name)) return bench_product_create(name, o->device, m, err);
+    if (bench_is_sizes(name)) return bench_product_create(name, o, m, err);
     while (k < MODELS && strcmp(models[k].name, name)) k++;
     if (k == MODELS) return rheo_fail(err, RHEO_EINVAL, "model: found '%.40s', expected one of %s", name, bench_model_names());
     m->phase = o->phase;
@@ -127,7 +135,7 @@ rheo_status bench_model_create(const char *name, const bench_model_options *o, b
     rheo_status st = rheo_recipe_model(&m->recipe, &model, err);
     if (!st) st = rheo_instance_create(model, o->device, &m->in, err);
     if (!st && !m->in.dev) st = rheo_fail(err, RHEO_EINVAL, "device: the host executor is not to be timed");
-    if (!st) rheo_instance_choose(&m->in, &m->recipe.variants);
+    if (!st) st = bench_choose(&m->in, &m->recipe, o, err);
     return st ? st : prepare(m, err);
 }
 

@@ -15,7 +15,7 @@
 
 typedef struct ops_options {
     const char *only, *shapes, *roofline;        /* only and roofline may be NULL */
-    bool json, unverified;
+    bool json, unverified, f43;
     long long rounds;
 } ops_options;
 
@@ -210,6 +210,7 @@ int bench_run_ops(int argc, char **argv)
         { "shapes", TOOL_TEXT, &o.shapes, "MODEL", "whose training step (glow-small unless given); or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
         { "rounds", TOOL_INT, &o.rounds, "R", "over all operations, each by its least time: for machines that others use too; 1", 1, 1000 },
+        { "f43", TOOL_FLAG, &o.f43, NULL, "3x3 convolutions between many channels by Winograd's F(4x4, 3x3)", 0, 0 },
         { "no-verify", TOOL_FLAG, &o.unverified, NULL, "only time them", 0, 0 },
         { "roofline", TOOL_TEXT, &o.roofline, "FILE.png", "draw them: FLOP a byte and FLOP a second below the peaks (by gnuplot)", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
@@ -226,7 +227,7 @@ int bench_run_ops(int argc, char **argv)
     if (o.roofline && !tool_ends_in(o.roofline, ".png")) return tool_misused("ops", "--roofline: found '%.200s', expected FILE.png", o.roofline);
     if (o.roofline && !tool_can_write("ops", o.roofline, &code)) return code;
     o.only = argc > 0 ? argv[0] : NULL;
-    rheo_status st = bench_model_create(o.shapes, &(bench_model_options){ .device = device, .batch = batch }, &m, &err);
+    rheo_status st = bench_model_create(o.shapes, &(bench_model_options){ .device = device, .batch = batch, .f43 = o.f43 }, &m, &err);
     if (!st) st = run(&m, &o, &err);
     if (st) code = bench_failed("ops", &err);
     bench_model_free(&m);

@@ -60,17 +60,17 @@ static bool sensible(const sizes *s)
     return s->matrices || s->k % 2 == 1;
 }
 
-rheo_status bench_product_create(const char *name, const char *device, bench_model *out, rheo_error *err)
+rheo_status bench_product_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err)
 {
     rheo_instance *in = &out->in;
     sizes s;
     if (!read_sizes(name, &s) || !sensible(&s))
         return rheo_fail(err, RHEO_EINVAL, "shapes: found '%.60s', expected sizes from 1 to %d and an odd window", name, MOST);
-    rheo_status st = rheo_device_open(device, &in->dev, err);
+    rheo_status st = rheo_device_open(o->device, &in->dev, err);
     if (!st && !(in->state = rheo_state_create())) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st) st = rheo_state_bind(in->state, in->dev, err);
+    if (!st) st = bench_choose(in, &out->recipe, o, err);
     if (st) return st;
-    rheo_instance_choose(in, &out->recipe.variants);
     rheo_graph *g = rheo_graph_create(in->state, &rheo_op_arithmetic);
     if (!g) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (s.matrices) add_product(g, in->state, &s);

@@ -196,7 +196,7 @@ Test(examples, the_nearest_name_is_suggested)
     } values[] = {
         { "--coupling", "afine", "did you mean affine?" }, { "--permutation", "shufle", "did you mean shuffle?" },
         { "--optimizer", "adamm", "did you mean adam?" }, { "--schedule", "liner", "did you mean linear?" },
-        { "--memory", "stroe", "did you mean store?" }, { "--padding", "zeros", "did you mean zero?" }, { "--padding", "mirrored", "expected zero or edge" },
+        { "--memory", "stroe", "did you mean store?" }, { "--winograd", "f4", "did you mean f43?" }, { "--padding", "zeros", "did you mean zero?" }, { "--padding", "mirrored", "expected zero or edge" },
     };
     static char said[TEXT];
     scratch s = scratch_make();

@@ -38,7 +38,7 @@ static void check_variant(const rheo_op *op, int sample, int variant, rheo_devic
     if (name) cr_assert(rheo_choices_set(&choices, op->name, name, false));
     test_result got = test_op(op, &op->samples[sample], dev, 1, &options);
     for (int i = 0; i < got.n_out; i++)
-        compare(op, name ? name : "", sample, i, got.count[i], got.out[i], expected->out[i], op->tolerance * FLT_EPSILON);
+        compare(op, name ? name : "", sample, i, got.count[i], got.out[i], expected->out[i], op->tolerance * rheo_looseness(op, variant) * FLT_EPSILON);
     test_result_free(&got);
     rheo_choices_free(&choices);
 }

@@ -7,13 +7,15 @@
 #include "check/tune.h"
 #include "expect.h"
 #include "op/common.h"
+#include "op/product.h"
 #include "scratch.h"
 #include "support.h"
 
 /* ---- an op with variants: y = x ------------------------------------------------------------------------------------ */
 
-enum { SLOW, FAST, WRONG, HALF, FAILING, ABSENT };
-static const char *const names[] = { "slow", "fast", "wrong", "half", "failing", "absent", NULL };
+enum { SLOW, FAST, WRONG, HALF, FAILING, ABSENT, LOOSE };
+static const char *const names[] = { "slow", "fast", "wrong", "half", "failing", "absent", "loose", NULL };
+static const double looseness[] = { 1, 1, 1, 1, 1, 1, 9 };
 
 typedef struct copy {
     cl_mem from, to;
@@ -51,6 +53,7 @@ static const rheo_op copied = {
     .infer = rheo_infer_same,
     .variants = names,
     .offers = copy_offers,
+    .looseness = looseness,
     .launch = copy_launch,
 };
 
@@ -172,8 +175,52 @@ Test(variants, are_kept_for_the_device)
     expect_record(&c, "one", "recorded", true);
     expect_record(&c, "two", "c", false);
     rheo_choices_free(&c);
+
+    cr_assert(rheo_choices_set(&c, key, "fast", true) && rheo_choices_remember(&c, dev));
+    rheo_choices_free(&c);
+    cr_assert(rheo_choices_set(&c, "copied", "loose", true));
+    rheo_choices_recall(&c, dev);
+    cr_expect_eq(chosen(dev, small, &c), LOOSE, "what is asked of an op as a whole comes before winners");
+    rheo_choices_free(&c);
     rheo_device_close(dev);
     scratch_remove(&s);
+}
+
+/* The variant of a convolution for which F(4x4, 3x3) is offered, on CPUs. */
+static const char *of_convolution(rheo_device *dev, rheo_choices *choices)
+{
+    const rheo_shape x = { 4, 9, 14, 32 }, w = { 3, 3, 32, 49 };
+    const rheo_plan_options options = { .choices = choices };
+    rheo_error err = RHEO_ERROR_INIT;
+    rheo_plan *plan = NULL;
+    test_bench b = test_start(dev);
+    const rheo_value window = rheo_window(b.g, test_storage(b.s, RHEO_F32, rheo_count(w), NULL), 0, w);
+    const rheo_value y = rheo_conv2d(b.g, rheo_window(b.g, test_storage(b.s, RHEO_F32, rheo_count(x), NULL), 0, x), window, 1, 1);
+    const rheo_shape out = rheo_shape_of(b.g, y);
+    rheo_assign(b.g, rheo_window(b.g, test_storage(b.s, RHEO_F32, rheo_count(out), NULL), 0, out), y);
+    ASSERT_OK(rheo_plan_create(b.g, b.s, &options, &plan, &err));
+    const rheo_node *n;
+    int k = 0;
+    while ((n = rheo_plan_node(plan, k)) != NULL && strcmp(n->op->name, "conv2d")) k++;
+    cr_assert(n, "the plan has no such node");
+    const char *name = n->op->variants[n->variant];
+    rheo_plan_destroy(plan);
+    test_finish(&b);
+    return name;
+}
+
+Test(variants, that_round_more_are_asked_for)
+{
+    rheo_device *dev = test_device();
+    rheo_choices c = { 0 };
+    if (rheo_device_facts_of(dev)->kind != RHEO_CPU) cr_skip_test("needs a CPU device");
+    cr_expect_str_eq(of_convolution(dev, &c), "own");
+    rheo_choices_free(&c);
+    cr_assert(rheo_product_prefer_f43(&c));
+    cr_expect_str_eq(of_convolution(dev, &c), "f43");
+    cr_expect_eq(c.count, 5, "four operations as a whole, and this one");
+    rheo_choices_free(&c);
+    rheo_device_close(dev);
 }
 
 /* ---- faults ---------------------------------------------------------------------------------------------------------- */
@@ -199,7 +246,7 @@ static int recalled(rheo_device *dev, const char *wanted)
 
 Test(variants, that_are_faulty_are_not_chosen)
 {
-    static const char where[] = "copied (slow or fast or wrong or half or failing)";
+    static const char where[] = "copied (slow or fast or wrong or half or failing or loose)";
     scratch s = scratch_make();
     rheo_error err = RHEO_ERROR_INIT;
     setenv("RHEO_CACHE_DIR", s.folder, 1);
@@ -240,7 +287,7 @@ Test(variants, none_of_a_fused_operation_expands_it)
         rheo_choices c = { 0 };
         test_bench b = test_start(dev);
         if (k) fault(dev, "fused", "", "wrong");
-        if (k) fault(dev, "copied (slow or fast or wrong or half or failing)", "slow", "wrong");
+        if (k) fault(dev, "copied (slow or fast or wrong or half or failing or loose)", "slow", "wrong");
         rheo_choices_recall(&c, dev);
         rheo_plan *p = plan_of_op(&b, &fused, small, &c);
         cr_expect_eq(rheo_plan_count_op(p, "fused"), 1 - k);

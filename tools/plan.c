@@ -113,6 +113,7 @@ int tool_plan(int argc, char **argv)
         { "batch", TOOL_INT, &batch, "B", "images a step (times --accumulate); 32, vectors: glow 256, ncsn 128", 1, 65536 },
         { "accumulate", TOOL_INT, &accumulate, "A", "batches a step, for steps beyond memory", 1, 65536 },
         { "memory", TOOL_TEXT, &o.memory, "MODE", "of activations: time for store or invert only; auto: for both", 0, 0 },
+        { "winograd", TOOL_TEXT, &o.winograd, "F", "as of rheo train: f23 or f43", 0, 0 },
         { "seconds", TOOL_NUMBER, &seconds, "S", "of steps measured for each; 3, and at least three steps", 0, 1e6 },
         { "json", TOOL_FLAG, &json, NULL, "print a JSON object", 0, 0 },
         { 0 },

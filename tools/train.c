@@ -116,6 +116,7 @@ int tool_train(int argc, char **argv)
         { "clip", TOOL_NUMBER, &o->clip, "C", "largest gradient norm; glow 50, ncsn 0: no clipping", 0, 1e30 },
         { "seed", TOOL_INT, &a.seed, "S", "of everything random", 0, 9e18 },
         { "memory", TOOL_TEXT, &o->memory, "MODE", "of activations: store, invert, or auto", 0, 0 },
+        { "winograd", TOOL_TEXT, &o->winograd, "F", "3x3 convolutions of many channels on CPUs: f23, or f43: faster, but rounds five times more", 0, 0 },
         { 0 },
     };
     const tool_usage usage = {

@@ -62,7 +62,8 @@ static void compare_outputs(const rheo_check *c, int sample, const trial *t, rhe
         char what[64];
         count = rheo_count(n->out[k].shape);
         snprintf(what, sizeof what, "sample %d, output %d", sample, (int)k);
-        const rheo_difference d = rheo_compare(count, t->first + at, t->expected + at, c->op->tolerance * FLT_EPSILON);
+        const double tolerance = c->op->tolerance * rheo_looseness(c->op, c->variant) * FLT_EPSILON;
+        const rheo_difference d = rheo_compare(count, t->first + at, t->expected + at, tolerance);
         rheo_find_difference(f, &d, count, what);
     }
 }

@@ -81,7 +81,7 @@ typedef struct one_choice {
 
 static bool can_be_measured(const rheo_node *n, int v, const rheo_choices *c, const rheo_device_facts *dev)
 {
-    return rheo_variant_offered(n, v, dev) && !rheo_choices_fault(c, n, v, dev);
+    return rheo_variant_offered(n, v, dev) && rheo_looseness(n->op, v) <= 1 && !rheo_choices_fault(c, n, v, dev);
 }
 
 /* A variant that is refused, fails or is wrong is no candidate; a default that fails is an error, one that is refused leaves r without

@@ -122,12 +122,13 @@ rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_f
         const rheo_fault *its = rheo_choices_fault(c, n, v, dev);
         known = known || named;
         if (its) fault = its;
-        if (!its && first < 0) first = v;
+        if (!its && first < 0 && rheo_looseness(n->op, v) <= 1) first = v;
         if (!its && named) chosen = v;
     }
-    if (first < 0) return switch_off(c, n, fault, err);
+    if (chosen < 0) chosen = first;
+    if (chosen < 0) return switch_off(c, n, fault, err);
     if (own && !known) c->unknown++;
-    n->variant = chosen > 0 ? chosen : first;
+    n->variant = chosen;
     if ((offered < 2 && !own) || rheo_choices_set(c, key, n->op->variants[n->variant], true)) return RHEO_OK;
     return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
 }
@@ -135,6 +136,14 @@ rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_f
 /* ---- the cache folder: lines of a variant, a tab and a key ------------------------------------------------------- */
 
 static const char what[] = "variants";
+
+/* Is there an entry of the op as a whole? */
+static bool names_op_of(const rheo_choices *c, const char *key)
+{
+    char op[RHEO_CHOICE_KEY];
+    snprintf(op, sizeof op, "%.*s", (int)strcspn(key, " "), key);
+    return find(c, op) != NULL;
+}
 
 static void recall_winners(rheo_choices *c, const rheo_device *dev)
 {
@@ -145,7 +154,7 @@ static void recall_winners(rheo_choices *c, const rheo_device *dev)
         char *tab = strchr(line, '\t');
         if (!tab) continue;
         *tab = '\0';
-        if (!find(c, tab + 1)) (void)rheo_choices_set(c, tab + 1, line, false);
+        if (!find(c, tab + 1) && !names_op_of(c, tab + 1)) (void)rheo_choices_set(c, tab + 1, line, false);
     }
     free(text);
 }

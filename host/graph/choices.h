@@ -39,7 +39,8 @@ const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, 
  * there is no expansion. */
 rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev, rheo_error *err);
 
-/* The device's measured winners and known faults, from the cache folder; winners that are there already stay, and half the room is left. */
+/* The device's measured winners and known faults, from the cache folder; winners that are there already stay, entries of
+ * an op as a whole too, and half the room is left. */
 void rheo_choices_recall(rheo_choices *c, const rheo_device *dev);
 /* Adds to, and replaces of, the device's winners. False: could not be saved. */
 bool rheo_choices_remember(const rheo_choices *c, const rheo_device *dev);

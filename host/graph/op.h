@@ -77,6 +77,7 @@ struct rheo_op {
      * all. Index 0 is always offered. Which is fastest is measured: choices.h. */
     const char *const *variants;
     bool (*offers)(const rheo_node *n, int variant, const rheo_device_facts *dev);
+    const double *looseness; /* of each variant, in units of `tolerance`; NULL: 1. One above 1 is used only where it is asked for by name */
 
     /* Records the launches that compute all outputs. Workspace floats asked for by `workspace` come as rheo_work. */
     rheo_status (*launch)(rheo_launcher *l, const rheo_node *n, rheo_error *err);
@@ -91,6 +92,8 @@ struct rheo_op {
     const rheo_op_sample *samples;
     double tolerance;        /* |device - reference| <= tolerance * eps32 * (scale of the data): k, with its derivation beside it */
 };
+
+static inline double rheo_looseness(const rheo_op *op, int variant) { return op->looseness && variant > 0 ? op->looseness[variant] : 1; }
 
 /* What the attributes of a RHEO_OP_PACK op begin with: where in the output inputs 0..n-1 lie, in elements.
  * Inputs from n on are the op's own. */

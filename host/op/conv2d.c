@@ -157,6 +157,7 @@ const rheo_op rheo_op_conv2d = {
     .infer = conv2d_infer,
     .gradient = conv2d_gradient,
     .variants = rheo_product_variants,
+    .looseness = rheo_product_looseness,
     .offers = conv2d_offers,
     .launch = conv2d_launch,
     .workspace = conv2d_workspace,

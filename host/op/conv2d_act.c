@@ -56,7 +56,7 @@ static rheo_status conv2d_act_launch(rheo_launcher *l, const rheo_node *n, rheo_
         const rheo_status st = rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_work(l), err);
         return st ? st : rheo_affine_act_launch(l, n->out[0].shape, act, rheo_work(l), rheo_in(l, 2), rheo_in(l, 3), rheo_out(l, 0), err);
     }
-    c.direct = n->variant == RHEO_PRODUCT_DIRECT;
+    c.way = rheo_product_way(n);
     const rheo_epilogue e = { rheo_in(l, 2), rheo_in(l, 3), act.relu ? 1 : 0, act.factor, NULL, NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &e, err);
 }
@@ -104,6 +104,7 @@ const rheo_op rheo_op_conv2d_act = {
     .infer = conv2d_act_infer,
     .expand = conv2d_act_expand,
     .variants = rheo_product_variants,
+    .looseness = rheo_product_looseness,
     .offers = conv2d_act_offers,
     .launch = conv2d_act_launch,
     .workspace = conv2d_act_workspace,

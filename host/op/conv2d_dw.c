@@ -76,6 +76,7 @@ const rheo_op rheo_op_conv2d_dw = {
     .infer = conv2d_dw_infer,
     .gradient = conv2d_dw_gradient,
     .variants = rheo_product_variants,
+    .looseness = rheo_product_looseness,
     .offers = conv2d_dw_offers,
     .launch = conv2d_dw_launch,
     .workspace = conv2d_dw_workspace,

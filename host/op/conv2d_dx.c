@@ -63,14 +63,14 @@ rheo_conv rheo_conv2d_transposed(rheo_conv c)
 static bool conv2d_dx_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
     const rheo_conv c = rheo_conv2d_transposed(describe(n));
-    return (variant == RHEO_PRODUCT_DIRECT || !adds(n)) && rheo_product_offers(&c, variant, dev);
+    return (variant != RHEO_PRODUCT_CLBLAST || !adds(n)) && rheo_product_offers(&c, variant, dev);
 }
 
 static rheo_status conv2d_dx_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     rheo_conv c = rheo_conv2d_transposed(describe(n));
     if (!adds(n)) return rheo_product_launch(l, n, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), err);
-    c.direct = n->variant == RHEO_PRODUCT_DIRECT;
+    c.way = rheo_product_way(n);
     const rheo_epilogue sum = { rheo_in(l, 1), rheo_in(l, 1), -1, 0, rheo_in(l, 2), NULL };
     return rheo_conv_launch(l, &c, rheo_in(l, 0), rheo_in(l, 1), rheo_out(l, 0), &sum, err);
 }
@@ -108,6 +108,7 @@ const rheo_op rheo_op_conv2d_dx = {
     .infer = conv2d_dx_infer,
     .gradient = conv2d_dx_gradient,
     .variants = rheo_product_variants,
+    .looseness = rheo_product_looseness,
     .offers = conv2d_dx_offers,
     .launch = conv2d_dx_launch,
     .workspace = conv2d_dx_workspace,

@@ -42,7 +42,7 @@ static void dx_act_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 static rheo_conv describe(const rheo_node *n)
 {
     rheo_conv c = rheo_conv2d_transposed(rheo_conv2d_describe(n->out[0].shape, n->in_spec[1].shape, attr_of(n)->conv));
-    c.direct = n->variant == RHEO_PRODUCT_DIRECT;
+    c.way = rheo_product_way(n);
     return c;
 }
 
@@ -115,6 +115,7 @@ const rheo_op rheo_op_conv2d_dx_act = {
     .infer = dx_act_infer,
     .expand = dx_act_expand,
     .variants = rheo_product_variants,
+    .looseness = rheo_product_looseness,
     .offers = dx_act_offers,
     .launch = dx_act_launch,
     .workspace = dx_act_workspace,

@@ -168,7 +168,7 @@ static bool needs_total(const rheo_conv *c, const rheo_device_facts *dev)
 
 bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return !c->direct && rheo_conv_dw_suits_winograd(c, dev);
+    return c->way != RHEO_CONV_DIRECT && rheo_conv_dw_suits_winograd(c, dev);
 }
 
 size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)

@@ -11,8 +11,8 @@ static form form_of(const rheo_conv *c, const rheo_device_facts *dev)
     if (dev->kind != RHEO_CPU) return SIMT;
     const bool pointwise = c->kh == 1 && c->kw == 1 && c->pad_h == 0 && c->pad_w == 0;
     if (pointwise && larger(c->i, c->o) <= RHEO_SMALL_MAX) return SMALL;
-    if (!c->direct && rheo_conv_suits_winograd(c, dev)) return WINOGRAD;
-    if (!c->direct && rheo_conv_suits_winograd_few(c, dev)) return WINOGRAD_FEW;
+    if (c->way != RHEO_CONV_DIRECT && rheo_conv_suits_winograd(c, dev)) return WINOGRAD;
+    if (c->way == RHEO_CONV_F23 && rheo_conv_suits_winograd_few(c, dev)) return WINOGRAD_FEW;
     return rheo_conv_suits_thin(c, dev) ? THIN : COLUMNS;
 }
 
@@ -76,10 +76,12 @@ static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, c
     return st;
 }
 
-bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+bool rheo_conv_goes(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev)
 {
-    const form f = form_of(c, dev);
-    return f == WINOGRAD || f == WINOGRAD_FEW;
+    rheo_conv so = *c;
+    so.way = way;
+    const form f = form_of(&so, dev);
+    return (f == WINOGRAD || f == WINOGRAD_FEW) == (way != RHEO_CONV_DIRECT);
 }
 
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)

@@ -5,6 +5,9 @@
 
 #include "graph/op.h"
 
+/* By Winograd's F(2x2, 3x3) where it suits, by his F(4x4, 3x3) where that does, or by neither. */
+typedef enum rheo_conv_way { RHEO_CONV_F23, RHEO_CONV_F43, RHEO_CONV_DIRECT } rheo_conv_way;
+
 /* y[p, o] = sum over k of patch[p, k] w[k, o], batch times: x [n,h,w,i], y [n,oh,ow,o], window kh x kw whose first tap
  * reads pad_h, pad_w before the output's position. The batch's tensors follow one another. */
 typedef struct rheo_conv {
@@ -12,7 +15,7 @@ typedef struct rheo_conv {
     int64_t x_c, y_c;        /* channels that a position of x and y has in memory: the first i and o of them take part */
     /* w[tap, i, o] lies at base + tap s_tap + i s_in + o s_out */
     int64_t base, s_tap, s_in, s_out;
-    bool direct;             /* not by Winograd's algorithm */
+    rheo_conv_way way;
 } rheo_conv;
 
 typedef struct rheo_epilogue {
@@ -29,8 +32,8 @@ int64_t rheo_conv_backward_blocks(const rheo_conv *c, const rheo_device_facts *d
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */
 
-/* Is it launched by Winograd's algorithm? */
-bool rheo_conv_by_winograd(const rheo_conv *c, const rheo_device_facts *dev);
+/* Is it launched in this way? */
+bool rheo_conv_goes(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);
 /* The floats that rheo_conv_launch takes as rheo_work. */
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 /* y; epilogue may be NULL. */

@@ -1,8 +1,18 @@
-/* Launches of 3x3 convolutions by Winograd's F(2x2, 3x3), cl/conv2d_winograd{,_few,_dw}.cl: 16 products where a direct one takes 36.
- * By shape alone, so that results are the same whatever the device's number of cores. */
+/* Launches of 3x3 convolutions by Winograd's F(2x2, 3x3), cl/conv2d_winograd{,_few,_dw}.cl: 16 products where a direct one takes 36; or, between
+ * many channels and where asked for, by F(4x4, 3x3): 36 where a direct one takes 144. By shape alone, so that results are the same whatever
+ * the device's number of cores. */
 #include "op/conv_geometry.h"
 
-enum { TILES = 48, TRANSFORMED = 1 << 16, GAP = 16 }; /* of cl/conv2d_winograd.cl */
+/* Outputs of a line of a tile, points, and of cl/conv2d_winograd.cl tiles and floats of x at a time. Weights are transformed at the price of
+ * `least` tiles, or less. */
+typedef struct filter {
+    const char *program;
+    int64_t out, points, tiles, transformed, least;
+} filter;
+static const filter f23 = { "winograd", 2, 16, 48, 1 << 16, 128 }, f43 = { "winograd_f43", 4, 36, 24, 1 << 17, 40 };
+static const filter *filter_of(const rheo_conv *c) { return c->way == RHEO_CONV_F43 ? &f43 : &f23; }
+
+enum { GAP = 16 };                                    /* of cl/winograd.cl */
 enum { SIDE = 32768, DW_TILES = 24 };                 /* of cl/conv2d_winograd_dw.cl */
 /* From so many channels on both sides the transforms are worth it; with as many on one side, from so few on the other of x, of y, of both
  * where dw is made. */
@@ -16,27 +26,28 @@ typedef struct tiling {
 
 static tiling tiling_of(const rheo_conv *c, const rheo_device_facts *dev)
 {
+    const filter *f = filter_of(c);
     const int64_t d = c->dilation, rows = conv_rows(dev);
-    tiling t = { .down = divide_up(divide_up(c->oh, d), 2), .across = divide_up(divide_up(c->ow, d), 2) };
+    tiling t = { .down = divide_up(divide_up(c->oh, d), f->out), .across = divide_up(divide_up(c->ow, d), f->out) };
     t.all = c->n * d * d * t.down * t.across;
-    const int64_t most = c->i < MANY ? FEW_TILES : TILES, wide = round_up(c->i, dev->vector_width);
-    t.at_a_time = smaller(smaller(most, TRANSFORMED / (16 * (wide + GAP))), larger(t.all / 16, rows)) / rows * rows;
+    const int64_t most = c->i < MANY ? FEW_TILES : f->tiles, wide = round_up(c->i, dev->vector_width);
+    t.at_a_time = smaller(smaller(most, f->transformed / (f->points * (wide + GAP))), larger(t.all / 16, rows)) / rows * rows;
     return t;
 }
 
-/* The ragged edge, whose tiles are computed whole, must not eat up what is saved: of 36 products a tile 16 remain, 20 with the
- * transforms. */
+/* The ragged edge, whose tiles are computed whole, must not eat up what is saved: the transforms add a quarter to a tile's products, where a
+ * direct form has 9 an output. */
 static bool tiles_well(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const tiling t = tiling_of(c, dev);
-    return dev->kind == RHEO_CPU && c->batch == 1 && c->kh == 3 && c->kw == 3 && t.at_a_time > 0 && t.all * 20 < conv_positions(c) * 9
+    return dev->kind == RHEO_CPU && c->batch == 1 && c->kh == 3 && c->kw == 3 && t.at_a_time > 0
+           && t.all * filter_of(c)->points * 5 / 4 < conv_positions(c) * 9
            && smaller(c->h * c->w * c->x_c, c->oh * c->ow * c->o) >= conv_columns(dev);
 }
 
-/* Weights are transformed at the price of some 50 tiles. */
 static bool tiles_are_many(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return tiling_of(c, dev).all >= 128;
+    return tiling_of(c, dev).all >= filter_of(c)->least;
 }
 
 /* Many channels to many or a panel of columns, or few to many. */
@@ -44,7 +55,7 @@ bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t columns = conv_columns(dev);
     const bool many = c->i >= MANY && c->i % dev->vector_width == 0 && (c->o >= MANY || c->o == columns);
-    const bool few = c->i >= FEW_OF_X && c->i < MANY && c->o >= MANY && c->o % columns == 0;
+    const bool few = c->i >= FEW_OF_X && c->i < MANY && c->o >= MANY && c->o % columns == 0 && c->way == RHEO_CONV_F23;
     return (many || few) && c->y_c == c->o && tiles_well(c, dev) && tiles_are_many(c, dev);
 }
 
@@ -61,7 +72,7 @@ bool rheo_conv_winograd_has_backward(const rheo_conv *c, const rheo_device_facts
 
 static int64_t weights(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return 16 * c->i * round_up(c->o, conv_columns(dev));
+    return filter_of(c)->points * c->i * round_up(c->o, conv_columns(dev));
 }
 
 int64_t rheo_conv_winograd_spans(const rheo_conv *c, const rheo_device_facts *dev)
@@ -87,11 +98,12 @@ rheo_status rheo_conv_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_m
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const tiling t = tiling_of(c, dev);
     const cl_mem add = e->add ? e->add : e->backward ? e->backward : w;
-    rheo_status st = RHEO_EMIT(l, err, "winograd", "winograd_weights", rheo_grid_items(l, weights(c, dev) / 16), RHEO_BUF(w),
+    const filter *f = filter_of(c);
+    rheo_status st = RHEO_EMIT(l, err, f->program, "winograd_weights", rheo_grid_items(l, weights(c, dev) / f->points), RHEO_BUF(w),
                                RHEO_BUF(rheo_work(l)), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->base), RHEO_INT(c->s_tap),
                                RHEO_INT(c->s_in), RHEO_INT(c->s_out), RHEO_INT(sums(c, dev)), RHEO_INT(round_up(c->i, dev->vector_width)));
     if (st) return st;
-    return RHEO_EMIT(l, err, "winograd", "conv2d_winograd", rheo_grid_single(rheo_conv_winograd_spans(c, dev), 1, 1), RHEO_BUF(x),
+    return RHEO_EMIT(l, err, f->program, "conv2d_winograd", rheo_grid_single(rheo_conv_winograd_spans(c, dev), 1, 1), RHEO_BUF(x),
                      RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b), RHEO_BUF(e->l), RHEO_BUF(add), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w),
                      RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh), RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w),
                      RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(c->y_c), RHEO_INT(t.all), RHEO_INT(t.down), RHEO_INT(t.across),

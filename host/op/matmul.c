@@ -118,7 +118,8 @@ static const rheo_op_sample samples[] = {
 
 /* 16: as conv2d's. */
 const rheo_op rheo_op_matmul = {
-    .name = "matmul", .infer = matmul_infer, .gradient = matmul_gradient, .variants = rheo_product_variants, .offers = matmul_offers, .launch = matmul_launch,
+    .name = "matmul", .infer = matmul_infer, .gradient = matmul_gradient, .variants = rheo_product_variants,
+    .looseness = rheo_product_looseness, .offers = matmul_offers, .launch = matmul_launch,
     .workspace = matmul_workspace, .cost = matmul_cost, .reference = matmul_reference, RHEO_SAMPLES(samples), .tolerance = 16,
 };
 

@@ -7,10 +7,21 @@
 const char *const rheo_product_variants[] = {
     [RHEO_PRODUCT_OWN] = "own",
     [RHEO_PRODUCT_DIRECT] = "direct",
+    [RHEO_PRODUCT_F43] = "f43",
 #ifdef RHEO_HAVE_CLBLAST
     [RHEO_PRODUCT_CLBLAST] = "clblast",
 #endif
     NULL,
+};
+
+/* F(4x4, 3x3) after the count of conv2d_samples.h: at the points 0, +-3/4, +-3/2 and infinity the squares of a row of B add up to b, those of
+ * G's to g, b g = 6.6, 4.9, 4.9, 0.62, 0.62 and 10.5, and the squares of a row of A take at most 26.3 of those together (94 at the points 0,
+ * +-1, +-2): 0.2 (26.3 I) eps, where the direct form has 0.2 (9 I) eps. */
+const double rheo_product_looseness[] = {
+    [RHEO_PRODUCT_OWN] = 1,
+    [RHEO_PRODUCT_DIRECT] = 1,
+    [RHEO_PRODUCT_F43] = 3,
+    [RHEO_PRODUCT_CLBLAST] = 1,
 };
 
 static bool dense(const rheo_conv *c)
@@ -59,21 +70,36 @@ static rheo_status call_gemm(rheo_device *dev, const void *data, rheo_error *err
 
 /* ---- launches -------------------------------------------------------------------------------------------------- */
 
+rheo_conv_way rheo_product_way(const rheo_node *n)
+{
+    return n->variant == RHEO_PRODUCT_DIRECT ? RHEO_CONV_DIRECT : n->variant == RHEO_PRODUCT_F43 ? RHEO_CONV_F43 : RHEO_CONV_F23;
+}
+
+bool rheo_product_prefer_f43(rheo_choices *c)
+{
+    static const char *const ops[] = { "conv2d", "conv2d_act", "conv2d_dx", "conv2d_dx_act" };
+    for (size_t k = 0; k < sizeof ops / sizeof *ops; k++)
+        if (!rheo_choices_set(c, ops[k], rheo_product_variants[RHEO_PRODUCT_F43], true)) return false;
+    return true;
+}
+
 static rheo_conv own_way(const rheo_node *n, const rheo_conv *c)
 {
     rheo_conv own = *c;
-    own.direct = n->variant == RHEO_PRODUCT_DIRECT;
+    own.way = rheo_product_way(n);
     return own;
 }
 
 bool rheo_product_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
 {
-    return variant == RHEO_PRODUCT_DIRECT ? rheo_conv_by_winograd(c, dev) : rheo_is_matrix_product(c);
+    if (variant == RHEO_PRODUCT_CLBLAST) return rheo_is_matrix_product(c);
+    return rheo_conv_goes(c, variant == RHEO_PRODUCT_F43 ? RHEO_CONV_F43 : RHEO_CONV_F23, dev);
 }
 
 bool rheo_product_dw_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
 {
-    return variant == RHEO_PRODUCT_DIRECT ? rheo_conv_dw_by_winograd(c, dev) : rheo_is_matrix_product(c);
+    if (variant == RHEO_PRODUCT_CLBLAST) return rheo_is_matrix_product(c);
+    return variant == RHEO_PRODUCT_DIRECT && rheo_conv_dw_by_winograd(c, dev);
 }
 
 size_t rheo_product_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)

@@ -3,11 +3,17 @@
 #ifndef RHEO_OP_PRODUCT_H
 #define RHEO_OP_PRODUCT_H
 
+#include "graph/choices.h"
 #include "op/conv_launch.h"
 
-/* "own"; "direct", the same never by Winograd's algorithm; and, in a build that has it, "clblast" */
+/* "own"; "direct", the same never by Winograd's algorithm; "f43", the same by his F(4x4, 3x3), which rounds more; and, in a build that has it,
+ * "clblast" */
 extern const char *const rheo_product_variants[];
-enum { RHEO_PRODUCT_OWN, RHEO_PRODUCT_DIRECT, RHEO_PRODUCT_CLBLAST };
+enum { RHEO_PRODUCT_OWN, RHEO_PRODUCT_DIRECT, RHEO_PRODUCT_F43, RHEO_PRODUCT_CLBLAST };
+extern const double rheo_product_looseness[];
+rheo_conv_way rheo_product_way(const rheo_node *n);
+/* Has "f43" chosen wherever it is offered. False when out of memory. */
+bool rheo_product_prefer_f43(rheo_choices *c);
 /* CLBlast can do it: a window of one tap without padding, everything dense. */
 bool rheo_is_matrix_product(const rheo_conv *c);
 

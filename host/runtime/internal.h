@@ -5,7 +5,7 @@
 #include "runtime/cache.h"
 #include "runtime/runtime.h"
 
-enum { RHEO_MAX_PROGRAMS = 7 };
+enum { RHEO_MAX_PROGRAMS = 8 };
 
 /* A device as listed, before it is opened. */
 typedef struct rheo_found {

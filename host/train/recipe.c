@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "op/product.h"
 #include "train/columns.h"
 
+static const char *const winograd_names[] = { "f23", "f43", NULL };
 static const char *const memory_names[RHEO_MEMORIES + 1] = { "auto", "store", "invert", NULL };
 static const char *const schedule_names[RHEO_SCHEDULES + 1] = { "constant", "linear", NULL };
 static const char *const optimizer_names[] = { "adam", "adamax", "adamw", NULL };
@@ -77,12 +79,14 @@ rheo_status rheo_recipe_from_options(const rheo_train_options *o, rheo_recipe *o
         .seed = o->seed, .batch = o->batch, .accumulate = o->accumulate, .lr = o->lr, .warmup = o->warmup, .ema = o->ema,
         .clip = o->clip, .size = o->size, .flip = o->flip != 0, .shift = o->shift, .iterations = o->iterations, .minutes = o->minutes,
     };
-    int kind = 0, memory = 0, schedule = RHEO_SCHEDULES;
+    int kind = 0, memory = 0, schedule = RHEO_SCHEDULES, winograd = 0;
     rheo_status st = copy_text(r.model, sizeof r.model, o->model, "model", err);
     if (!st) st = copy_text(r.data, sizeof r.data, o->data, "data", err);
     if (!st && o->device && *o->device) st = copy_text(r.device, sizeof r.device, o->device, "device", err);
     if (!st) st = rheo_choose("optimizer", o->optimizer, optimizer_names, &kind, err);
     if (!st) st = rheo_choose("memory", o->memory, memory_names, &memory, err);
+    if (!st && o->winograd) st = rheo_choose("winograd", o->winograd, winograd_names, &winograd, err);
+    if (!st && winograd && !rheo_product_prefer_f43(&r.variants)) st = rheo_fail(err, RHEO_ENOMEM, "out of memory");
     if (!st && o->schedule) st = rheo_choose("schedule", o->schedule, schedule_names, &schedule, err);
     r.memory = (rheo_memory)memory;
     r.schedule = (rheo_schedule)schedule;

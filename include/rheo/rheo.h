@@ -106,6 +106,8 @@ typedef struct rheo_train_options {
     double clip;                /* global gradient norm (of what is shown); 0: no clipping */
     uint64_t seed;
     const char *memory;         /* "store" or "invert" activations; "auto": invert where storing would take too much */
+    const char *winograd;       /* 3x3 convolutions between many channels on CPUs: "f23" (also NULL), or "f43": faster, but rounds
+                                 * five times more; a run keeps it */
     void (*progress)(void *user, const rheo_progress *now);     /* NULL: silence */
     void *user;
     const volatile int *stop;   /* not 0: finish the step, save, return RHEO_ESTOPPED; NULL: never */
