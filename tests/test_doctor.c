@@ -135,9 +135,9 @@ Test(doctor, switches_to_the_next_variant, .timeout = 120)
     snprintf(environment, sizeof environment, "RHEO_CL_DIR='%s'", s.folder);
     result r = run(&s, environment, "doctor --op conv2d");
     cr_expect_eq(r.code, 1);
-    EXPECT_ROW(r, "wrong", "op conv2d (own or direct)          own");
-    EXPECT_ROW(r, "ok", "op conv2d (own or direct)          direct");
-    EXPECT_ROW(r, "ok", "op conv2d                          own");
+    EXPECT_ROW(r, "wrong", "op conv2d (own or direct)              own");
+    EXPECT_ROW(r, "ok", "op conv2d (own or direct)              direct");
+    EXPECT_ROW(r, "ok", "op conv2d                              own");
     r = train(&s);
     cr_expect_eq(r.code, 0, "%s", r.err);
     EXPECT_IN(r.err, "op conv2d (own or direct): variant own is switched off on ");
@@ -243,8 +243,8 @@ Test(doctor, outlives_crashes_and_hanging, .timeout = 120)
         snprintf(environment, sizeof environment, "RHEO_TEST_FAULT=%s LD_PRELOAD='%s'", faults[k][0], FAULTY_DRIVER);
         const result r = run(&s, environment, k ? "doctor --op matmul --quick --limit 6" : "doctor --op matmul --quick");
         cr_expect_eq(r.code, 1);
-        EXPECT_ROW(r, faults[k][1], "op matmul (own or clblast)         clblast");
-        EXPECT_ROW(r, "ok", "op matmul (own or clblast)         own");
+        EXPECT_ROW(r, faults[k][1], "op matmul (own or clblast)             clblast");
+        EXPECT_ROW(r, "ok", "op matmul (own or clblast)             own");
         EXPECT_ROW(r, "ok", "gradient matmul");
     }
     clean(&s);

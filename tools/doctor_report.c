@@ -73,14 +73,14 @@ static void print_row(const rheo_finding *f)
     char error[24] = "", time[24] = "";
     if (!isnan(f->error)) snprintf(error, sizeof error, "%.2g", f->error);
     if (!isnan(f->seconds)) snprintf(time, sizeof time, "%.3f ms", 1e3 * f->seconds);
-    printf("%-11s  %-34s %-8s %8s %11s  %s\n", rheo_verdict_text(f->verdict), f->check, f->variant, error, time, f->text);
+    printf("%-11s  %-38s %-8s %8s %11s  %s\n", rheo_verdict_text(f->verdict), f->check, f->variant, error, time, f->text);
 }
 
 void doctor_print(const doctor_record *r)
 {
     text t;
     if (!r->started) return;
-    printf("%-11s  %-34s %-8s %8s %11s\n", "", r->device.name, "", "of bound", "time");
+    printf("%-11s  %-38s %-8s %8s %11s\n", "", r->device.name, "", "of bound", "time");
     for (int k = 0; k < r->count; k++) print_row(&r->list[k]);
     compose(r, &t);
     printf("\n%s\n", t.data);

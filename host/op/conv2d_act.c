@@ -96,6 +96,7 @@ static const rheo_op_sample samples[] = {
     SAMPLE(1, 7, 11, 12, 12, 65, 1, 0, 1, 0), SAMPLE(2, 5, 7, 12, 6, 33, 3, 1, 1, 1),  SAMPLE(1, 6, 5, 72, 64, 6, 3, 1, 1, 0),
     SAMPLE(2, 6, 9, 33, 16, 12, 1, 0, 1, 1), SAMPLE(1, 5, 4, 64, 64, 40, 3, 1, 1, 1),
     SAMPLE(2, 19, 18, 64, 64, 10, 3, 1, 1, 1), SAMPLE(2, 19, 18, 14, 7, 32, 3, 1, 1, 1), SAMPLE(2, 19, 18, 64, 64, 12, 3, 1, 1, 0),
+    SAMPLE(2, 19, 18, 32, 32, 52, 3, 1, 1, 0),
 };
 
 /* 24: the convolution's 16, magnified where exp(factor l) is large beside the rest, and 3 ulp of exp. */

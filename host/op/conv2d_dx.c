@@ -101,7 +101,7 @@ static void conv2d_dx_reference(const rheo_node *n, const double *const *in, dou
 #define SAMPLE(n, h, w, c, i, o, kh, kw, pad, dilation) FORM((c) == (i) ? 2 : 3, n, h, w, c, i, o, kh, kw, pad, dilation)
 static const rheo_op_sample samples[] = { CONV2D_SHAPES(SAMPLE) /* and sums in all channels */
                                           FORM(3, 2, 5, 7, 6, 6, 33, 3, 3, 1, 1) FORM(3, 1, 6, 5, 33, 33, 64, 1, 1, 0, 1)
-                                              FORM(3, 2, 4, 4, 12, 12, 9, 1, 1, 0, 1) };
+                                              FORM(3, 2, 4, 4, 12, 12, 9, 1, 1, 0, 1) FORM(3, 2, 19, 18, 36, 36, 32, 3, 3, 1, 1) };
 
 const rheo_op rheo_op_conv2d_dx = {
     .name = "conv2d_dx",

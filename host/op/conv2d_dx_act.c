@@ -107,6 +107,7 @@ static void dx_act_reference(const rheo_node *n, const double *const *in, double
 static const rheo_op_sample samples[] = {
     SAMPLE(3, 5, 7, 32, 4, 3, 1, 1, 1),  SAMPLE(2, 7, 5, 48, 33, 1, 0, 1, 0),  SAMPLE(1, 9, 9, 16, 3, 3, 2, 2, 1), SAMPLE(2, 3, 5, 128, 300, 1, 0, 1, 1),
     SAMPLE(2, 9, 8, 64, 65, 3, 1, 1, 1), SAMPLE(2, 8, 8, 64, 64, 3, 1, 1, 1), SAMPLE(1, 21, 30, 80, 6, 3, 1, 1, 1),
+    SAMPLE(2, 19, 18, 48, 32, 3, 1, 1, 1),
 };
 
 /* 160: affine_act_backward's 133 and, of numbers that are sums themselves, the convolution's 24. */
