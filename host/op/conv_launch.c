@@ -76,12 +76,12 @@ static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, c
     return st;
 }
 
-bool rheo_conv_goes(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev)
+bool rheo_conv_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev)
 {
     rheo_conv so = *c;
     so.way = way;
     const form f = form_of(&so, dev);
-    return (f == WINOGRAD || f == WINOGRAD_FEW) == (way != RHEO_CONV_DIRECT);
+    return f == WINOGRAD || f == WINOGRAD_FEW;
 }
 
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev)

@@ -32,8 +32,8 @@ int64_t rheo_conv_backward_blocks(const rheo_conv *c, const rheo_device_facts *d
 
 enum { RHEO_CONV_MOST = 1 << 30 };      /* elements of a tensor: kernels count in int */
 
-/* Is it launched in this way? */
-bool rheo_conv_goes(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);
+/* Would it be launched by Winograd's algorithm if it went this way? */
+bool rheo_conv_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);
 /* The floats that rheo_conv_launch takes as rheo_work. */
 size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 /* y; epilogue may be NULL. */

@@ -93,7 +93,7 @@ static rheo_conv own_way(const rheo_node *n, const rheo_conv *c)
 bool rheo_product_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
 {
     if (variant == RHEO_PRODUCT_CLBLAST) return rheo_is_matrix_product(c);
-    return rheo_conv_goes(c, variant == RHEO_PRODUCT_F43 ? RHEO_CONV_F43 : RHEO_CONV_F23, dev);
+    return rheo_conv_by_winograd(c, variant == RHEO_PRODUCT_F43 ? RHEO_CONV_F43 : RHEO_CONV_F23, dev);
 }
 
 bool rheo_product_dw_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
