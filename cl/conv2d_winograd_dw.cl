@@ -2,12 +2,13 @@
 //
 //   dw = G' [ sum over tiles of (B' x B) . (A dy A') ] G          . elementwise
 //
-// At each of the 16 points that is a product of x's channels by tiles by dy's channels, of which the rows are those that may be few.
+// At each point that is a product of x's channels by tiles by dy's channels, of which the rows are those that may be few.
 
 #if RHEO_CPU
-#define SIDE 32768                      // floats of the rows' side transformed at a time, 16 points x tiles x (channels + GAP)
+#define SIDE 32768                      // floats of the rows' side transformed at a time, POINTS x tiles x (channels + GAP)
 #define DW_TILES 24                     // at a time
-#define SUMS (16 * 64 * (64 + ROWS))    // of a group, 16 points x (rows + ROWS) x columns
+#define DW_ROWS (OUT == 2 ? 64 : 32)    // of a group, whose sums are to stay near
+#define SUMS (POINTS * 64 * (DW_ROWS + ROWS))
 #define SMALL 4                         // rows of the tile that ends a block
 
 // to[r n + :] += sum over q < tiles of a[q a_row + r] b[q b_row + :], r < R
@@ -32,16 +33,15 @@
 OUTER(outer_rows, ROWS)
 OUTER(outer_small, SMALL)
 
-// t = A dy of a vector of channels at c, of which n are meant; from[2 r + s] is dy's row r, column s.
-static void spread_rows(floatv t[8], const global float *const *from, int c, int n)
+// t[s] = column s of A dy of a vector of channels at c, of which n are meant; from[OUT r + s] is dy's row r, column s.
+static void spread_rows(floatv t[OUT][SEEN], const global float *const *from, int c, int n)
 {
 #pragma unroll
-    for (int s = 0; s < 2; ++s) {
-        const floatv y0 = load_part(from[s] + c, n), y1 = load_part(from[2 + s] + c, n);
-        t[s] = y0;
-        t[2 + s] = y0 + y1;
-        t[4 + s] = y0 - y1;
-        t[6 + s] = -y1;
+    for (int s = 0; s < OUT; ++s) {
+        floatv y[OUT];
+#pragma unroll
+        for (int r = 0; r < OUT; ++r) y[r] = load_part(from[OUT * r + s] + c, n);
+        output_line_back(t[s], y);
     }
 }
 
@@ -49,15 +49,17 @@ static void spread_rows(floatv t[8], const global float *const *from, int c, int
 NOINLINE static void transform_dy(float *to, int apart, const global float *const *from, int c0, int count, int channels, int careful)
 {
     for (int c = c0; c < c0 + count; c += VEC, to += VEC) {
-        floatv t[8];
+        floatv t[OUT][SEEN];
         if (careful && c + VEC > channels) spread_rows(t, from, c, channels - c);
         else spread_rows(t, from, c, VEC);
 #pragma unroll
-        for (int r = 0; r < 4; ++r) {
-            STORE(t[2 * r], to + 4 * r * apart);
-            STORE(t[2 * r] + t[2 * r + 1], to + (4 * r + 1) * apart);
-            STORE(t[2 * r] - t[2 * r + 1], to + (4 * r + 2) * apart);
-            STORE(-t[2 * r + 1], to + (4 * r + 3) * apart);
+        for (int r = 0; r < SEEN; ++r) {
+            floatv y[OUT], line[SEEN];
+#pragma unroll
+            for (int s = 0; s < OUT; ++s) y[s] = t[s][r];
+            output_line_back(line, y);
+#pragma unroll
+            for (int s = 0; s < SEEN; ++s) STORE(line[s], to + (SEEN * r + s) * apart);
         }
     }
 }
@@ -65,25 +67,25 @@ NOINLINE static void transform_dy(float *to, int apart, const global float *cons
 // g[3 r + s] = (G' m G)[r, s], element p of m at m + p apart
 static void transform_sums(floatv g[9], const float *m, int apart)
 {
-    floatv t[12];
+    floatv t[SEEN][3];
 #pragma unroll
-    for (int s = 0; s < 4; ++s) {
-        const floatv m1 = LOAD(m + (4 + s) * apart), m2 = LOAD(m + (8 + s) * apart), sum = 0.5f * (m1 + m2);
-        t[s] = LOAD(m + s * apart) + sum;
-        t[4 + s] = 0.5f * (m1 - m2);
-        t[8 + s] = sum + LOAD(m + (12 + s) * apart);
+    for (int s = 0; s < SEEN; ++s) {
+        floatv column[SEEN];
+#pragma unroll
+        for (int r = 0; r < SEEN; ++r) column[r] = LOAD(m + (SEEN * r + s) * apart);
+        filter_line_back(t[s], column);
     }
 #pragma unroll
     for (int r = 0; r < 3; ++r) {
-        const floatv sum = 0.5f * (t[4 * r + 1] + t[4 * r + 2]);
-        g[3 * r] = t[4 * r] + sum;
-        g[3 * r + 1] = 0.5f * (t[4 * r + 1] - t[4 * r + 2]);
-        g[3 * r + 2] = sum + t[4 * r + 3];
+        floatv line[SEEN];
+#pragma unroll
+        for (int s = 0; s < SEEN; ++s) line[s] = t[s][r];
+        filter_line_back(g + 3 * r, line);
     }
 }
 
 // What a chunk's tiles see of x and of dy.
-typedef struct seen { const global float *x[16], *dy[4]; int last; } seen;
+typedef struct seen { const global float *x[POINTS], *dy[OUT * OUT]; int last; } seen;
 
 static void transform(float *to, int apart, const seen *tile, int of_dy, int c0, int count, int channels)
 {
@@ -94,7 +96,7 @@ static void transform(float *to, int apart, const seen *tile, int of_dy, int c0,
 // Asks for a vector pair at channel c of what no other tile asks for.
 static void fetch(const seen *tile, int of_dy, int c)
 {
-    for (int k = 0; k < 4; ++k) FETCH((of_dy ? tile->dy[k] : tile->x[5 + k / 2 * 4 + k % 2]) + c);
+    for (int k = 0; k < OUT * OUT; ++k) FETCH((of_dy ? tile->dy[k] : tile->x[(1 + k / OUT) * SEEN + 1 + k % OUT]) + c);
 }
 
 // Group (g, c, part): the rows from g row_block on and the columns from c column_block on, of a share of `all` tiles, `tiles` at a time;
@@ -105,7 +107,7 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
                         int OH, int OW, int pad_h, int pad_w, int dilation, int x_c, int all, int down, int across, int tiles,
                         int row_block, int column_block, int mirrored, int longer)
 {
-    floatv v_[SIDE / VEC], d_[16 * DW_TILES * 2], sums_[SUMS / VEC];
+    floatv v_[SIDE / VEC], d_[POINTS * DW_TILES * 2], sums_[SUMS / VEC];
     float *v = (float *)v_, *d = (float *)d_, *sums = (float *)sums_;
     seen see[DW_TILES];
     const tiling g = { down, across, dilation };
@@ -118,14 +120,14 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
     global float *zeros = work + (parts > 1 ? parts * 9 * I * O : 0);
     zeros += (get_group_id(0) + get_num_groups(0) * (get_group_id(1) + get_num_groups(1) * part)) * longer;
     for (int c = 0; c < longer; ++c) zeros[c] = 0.0f;
-    for (int k = 0; k < 16 * room; k += VEC) STORE((floatv)(0.0f), sums + k);
+    for (int k = 0; k < POINTS * room; k += VEC) STORE((floatv)(0.0f), sums + k);
     for (int t0 = first; t0 < last; t0 += tiles) {
         const int count = min(tiles, last - t0);
         spot s = spot_of(t0, g);
         for (int t = 0; t < count; ++t, step_on(&s, g)) {
             const int h = corner_h(s, g), w = corner_w(s, g);
-            window(see[t].x, x, zeros, s.n, h - pad_h, w - pad_w, 4, dilation, H, W, x_c);
-            window(see[t].dy, dy, zeros, s.n, h, w, 2, dilation, OH, OW, O);
+            window(see[t].x, x, zeros, s.n, h - pad_h, w - pad_w, SEEN, dilation, H, W, x_c);
+            window(see[t].dy, dy, zeros, s.n, h, w, OUT, dilation, OH, OW, O);
             see[t].last = s.n == images - 1;
             transform(v + t * stride, apart, &see[t], mirrored, r0, rows, R);
             fetch(&see[t], !mirrored, c0);
@@ -135,7 +137,7 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
                 if (c + COLS < columns) fetch(&see[t], !mirrored, c0 + c + COLS);
                 transform(d + t * COLS, tiles * COLS, &see[t], !mirrored, c0 + c, COLS, C);
             }
-            for (int p = 0; p < 16; ++p) {
+            for (int p = 0; p < POINTS; ++p) {
                 const float *a = v + p * apart, *b = d + p * tiles * COLS;
                 float *to = sums + p * room + c;
                 for (int r = 0, m; r < rows; r += m) {

@@ -29,4 +29,22 @@ static void output_line(floatv to[OUT], const floatv m[SEEN])
     to[0] = m[0] + m[1] + m[2];
     to[1] = m[1] - m[2] - m[3];
 }
+
+// A y
+static void output_line_back(floatv to[SEEN], const floatv y[OUT])
+{
+    to[0] = y[0];
+    to[1] = y[0] + y[1];
+    to[2] = y[0] - y[1];
+    to[3] = -y[1];
+}
+
+// G' m
+static void filter_line_back(floatv to[3], const floatv m[SEEN])
+{
+    const floatv sum = 0.5f * (m[1] + m[2]);
+    to[0] = m[0] + sum;
+    to[1] = 0.5f * (m[1] - m[2]);
+    to[2] = sum + m[3];
+}
 #endif

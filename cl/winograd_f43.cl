@@ -40,4 +40,26 @@ static void output_line(floatv to[OUT], const floatv m[SEEN])
     to[2] = 0.5625f * even_a + 2.25f * even_b;
     to[3] = 0.421875f * odd_a + 3.375f * odd_b + m[5];
 }
+
+// A y
+static void output_line_back(floatv to[SEEN], const floatv y[OUT])
+{
+    const floatv even_a = y[0] + 0.5625f * y[2], odd_a = 0.75f * y[1] + 0.421875f * y[3];
+    const floatv even_b = y[0] + 2.25f * y[2], odd_b = 1.5f * y[1] + 3.375f * y[3];
+    to[0] = y[0];
+    to[1] = even_a + odd_a;
+    to[2] = even_a - odd_a;
+    to[3] = even_b + odd_b;
+    to[4] = even_b - odd_b;
+    to[5] = y[3];
+}
+
+// G' m
+static void filter_line_back(floatv to[3], const floatv m[SEEN])
+{
+    const floatv even_a = m[1] + m[2], even_b = m[3] + m[4];
+    to[0] = 64.0f / 81 * m[0] - 128.0f / 243 * even_a + 32.0f / 243 * even_b;
+    to[1] = 16.0f / 81 * (m[3] - m[4]) - 32.0f / 81 * (m[1] - m[2]);
+    to[2] = 8.0f / 27 * (even_b - even_a) + m[5];
+}
 #endif

@@ -218,7 +218,7 @@ Test(variants, that_round_more_are_asked_for)
     rheo_choices_free(&c);
     cr_assert(rheo_product_prefer_f43(&c));
     cr_expect_str_eq(of_convolution(dev, &c), "f43");
-    cr_expect_eq(c.count, 5, "four operations as a whole, and this one");
+    cr_expect_eq(c.count, 6, "five operations as a whole, and this one");
     rheo_choices_free(&c);
     rheo_device_close(dev);
 }

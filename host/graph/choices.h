@@ -34,8 +34,8 @@ bool rheo_variant_offered(const rheo_node *n, int variant, const rheo_device_fac
 const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, int variant, const rheo_device_facts *dev);
 
 /* Sets n->variant by the node's own entry, else by one of the op's name alone, else 0, or, where that is faulty, to the first that is not
- * and does not round more; and puts on record what was chosen where there was a choice. An entry that names no variant of the node is replaced. Where all variants
- * are faulty, that of a node with an expansion is RHEO_SWITCHED_OFF. Errors: RHEO_ENOMEM; RHEO_EDEVICE where all variants are faulty and
+ * and does not round more; and puts on record what was chosen where there was a choice. An entry that names no variant of the node is
+ * replaced. Where all variants are faulty, that of a node with an expansion is RHEO_SWITCHED_OFF. Errors: RHEO_ENOMEM; RHEO_EDEVICE where all variants are faulty and
  * there is no expansion. */
 rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev, rheo_error *err);
 

@@ -166,14 +166,16 @@ static bool needs_total(const rheo_conv *c, const rheo_device_facts *dev)
     return parts_of(c, dev) > 1 || (dev->kind == RHEO_CPU && mirrors(c, dev));
 }
 
-bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev)
+bool rheo_conv_dw_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev)
 {
-    return c->way != RHEO_CONV_DIRECT && rheo_conv_dw_suits_winograd(c, dev);
+    rheo_conv so = *c;
+    so.way = way;
+    return way != RHEO_CONV_DIRECT && rheo_conv_dw_suits_winograd(&so, dev);
 }
 
 size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    if (rheo_conv_dw_by_winograd(c, dev)) return rheo_conv_dw_winograd_workspace(c, dev);
+    if (rheo_conv_dw_by_winograd(c, c->way, dev)) return rheo_conv_dw_winograd_workspace(c, dev);
     return needs_total(c, dev) ? (size_t)(c->batch * parts_of(c, dev) * conv_depth(c) * c->o) : 0;
 }
 
@@ -208,7 +210,7 @@ static rheo_status launch_total_mirrored(rheo_launcher *l, const rheo_conv *c, i
 rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err)
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);
-    if (rheo_conv_dw_by_winograd(c, dev)) return rheo_conv_dw_launch_winograd(l, c, x, dy, dw, err);
+    if (rheo_conv_dw_by_winograd(c, c->way, dev)) return rheo_conv_dw_launch_winograd(l, c, x, dy, dw, err);
     const bool total = needs_total(c, dev);
     const int64_t parts = parts_of(c, dev);
     const rheo_status st = launch_parts(l, c, x, dy, total ? rheo_work(l) : dw, err);

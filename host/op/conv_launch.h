@@ -41,7 +41,7 @@ rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_
                              rheo_error *err);
 
 /* The same of dw. */
-bool rheo_conv_dw_by_winograd(const rheo_conv *c, const rheo_device_facts *dev);
+bool rheo_conv_dw_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);
 /* dw[k, o] = sum over p of patch[p, k] dy[p, o]; strides of w are not read: dw is dense. */
 size_t rheo_conv_dw_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_dw_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);

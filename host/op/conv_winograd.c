@@ -8,8 +8,9 @@
 typedef struct filter {
     const char *program;
     int64_t out, points, tiles, transformed, least;
+    int64_t dw_rows, part_tiles; /* of a group of cl/conv2d_winograd_dw.cl; tiles that are worth a dw of their own */
 } filter;
-static const filter f23 = { "winograd", 2, 16, 48, 1 << 16, 128 }, f43 = { "winograd_f43", 4, 36, 24, 1 << 17, 40 };
+static const filter f23 = { "winograd", 2, 16, 48, 1 << 16, 128, 64, 192 }, f43 = { "winograd_f43", 4, 36, 24, 1 << 17, 40, 32, 64 };
 static const filter *filter_of(const rheo_conv *c) { return c->way == RHEO_CONV_F43 ? &f43 : &f23; }
 
 enum { GAP = 16 };                                    /* of cl/winograd.cl */
@@ -18,7 +19,7 @@ enum { SIDE = 32768, DW_TILES = 24 };                 /* of cl/conv2d_winograd_d
  * where dw is made. */
 enum { MANY = 32, FEW_OF_X = 4, FEW_OF_Y = 8, FEW_OF_DW = 8 };
 enum { FEW_TILES = 12 };                              /* at a time, whose products of few channels stay near */
-enum { PART_TILES = 192, MANY_PARTS = 8 };            /* tiles that are worth a dw of their own */
+enum { MANY_PARTS = 8 };
 
 typedef struct tiling {
     int64_t down, across, all, at_a_time;
@@ -62,7 +63,7 @@ bool rheo_conv_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 bool rheo_conv_dw_suits_winograd(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t few = smaller(c->i, c->o), many = larger(c->i, c->o);
-    return tiles_well(c, dev) && c->y_c == c->o && few >= FEW_OF_DW && many >= MANY;
+    return tiles_well(c, dev) && c->y_c == c->o && few >= (c->way == RHEO_CONV_F23 ? FEW_OF_DW : MANY) && many >= MANY;
 }
 
 bool rheo_conv_winograd_has_backward(const rheo_conv *c, const rheo_device_facts *dev)
@@ -154,16 +155,17 @@ typedef struct dw_cut {
 
 static dw_cut cut_dw(const rheo_conv *c, const rheo_device_facts *dev)
 {
+    const filter *f = filter_of(c);
     const int64_t vec = dev->vector_width, all = tiling_of(c, dev).all;
     dw_cut u = { .mirrored = c->o < c->i && c->o < MANY };
     const int64_t rows = u.mirrored ? c->o : c->i, columns = u.mirrored ? c->i : c->o;
     const bool few = rows < MANY;
-    u.row_block = conv_even_block(rows, 64, few ? 1 : vec);
-    u.column_block = conv_even_block(columns, few && all >= MANY_PARTS * PART_TILES ? 128 : 64, conv_columns(dev));
+    u.row_block = conv_even_block(rows, f->dw_rows, few ? 1 : vec);
+    u.column_block = conv_even_block(columns, few && all >= MANY_PARTS * f->part_tiles ? 128 : 64, conv_columns(dev));
     u.row_blocks = divide_up(rows, u.row_block);
     u.column_blocks = divide_up(columns, u.column_block);
-    u.parts = larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, u.row_blocks * u.column_blocks), all / PART_TILES));
-    u.at_a_time = smaller(DW_TILES, SIDE / (16 * (round_up(u.row_block, vec) + GAP)));
+    u.parts = larger(1, smaller(divide_up(RHEO_WANTED_GROUPS, u.row_blocks * u.column_blocks), all / f->part_tiles));
+    u.at_a_time = smaller(DW_TILES, SIDE / (f->points * (round_up(u.row_block, vec) + GAP)));
     u.longer = round_up(larger(rows, columns), conv_columns(dev));
     return u;
 }
@@ -181,7 +183,7 @@ rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, c
     const tiling t = tiling_of(c, rheo_launcher_facts(l));
     const dw_cut u = cut_dw(c, rheo_launcher_facts(l));
     const rheo_status st =
-        RHEO_EMIT(l, err, "winograd", "conv2d_winograd_dw", rheo_grid_single(u.row_blocks, u.column_blocks, u.parts), RHEO_BUF(x), RHEO_BUF(dy),
+        RHEO_EMIT(l, err, filter_of(c)->program, "conv2d_winograd_dw", rheo_grid_single(u.row_blocks, u.column_blocks, u.parts), RHEO_BUF(x), RHEO_BUF(dy),
                   RHEO_BUF(dw), RHEO_BUF(rheo_work(l)), RHEO_INT(c->h), RHEO_INT(c->w), RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(c->oh),
                   RHEO_INT(c->ow), RHEO_INT(c->pad_h), RHEO_INT(c->pad_w), RHEO_INT(c->dilation), RHEO_INT(c->x_c), RHEO_INT(t.all),
                   RHEO_INT(t.down), RHEO_INT(t.across), RHEO_INT(u.at_a_time), RHEO_INT(u.row_block), RHEO_INT(u.column_block),

@@ -16,7 +16,8 @@ const char *const rheo_product_variants[] = {
 
 /* F(4x4, 3x3) after the count of conv2d_samples.h: at the points 0, +-3/4, +-3/2 and infinity the squares of a row of B add up to b, those of
  * G's to g, b g = 6.6, 4.9, 4.9, 0.62, 0.62 and 10.5, and the squares of a row of A take at most 26.3 of those together (94 at the points 0,
- * +-1, +-2): 0.2 (26.3 I) eps, where the direct form has 0.2 (9 I) eps. */
+ * +-1, +-2): 0.2 (26.3 I) eps, where the direct form has 0.2 (9 I) eps. Of dw a column of G takes at most 28.7 of what B and A have together,
+ * for the 16 positions of a tile: 0.2 (1.8 P) eps of P positions, where the direct form has 0.2 P eps. */
 const double rheo_product_looseness[] = {
     [RHEO_PRODUCT_OWN] = 1,
     [RHEO_PRODUCT_DIRECT] = 1,
@@ -77,7 +78,7 @@ rheo_conv_way rheo_product_way(const rheo_node *n)
 
 bool rheo_product_prefer_f43(rheo_choices *c)
 {
-    static const char *const ops[] = { "conv2d", "conv2d_act", "conv2d_dx", "conv2d_dx_act" };
+    static const char *const ops[] = { "conv2d", "conv2d_act", "conv2d_dx", "conv2d_dx_act", "conv2d_dw" };
     for (size_t k = 0; k < sizeof ops / sizeof *ops; k++)
         if (!rheo_choices_set(c, ops[k], rheo_product_variants[RHEO_PRODUCT_F43], true)) return false;
     return true;
@@ -90,16 +91,19 @@ static rheo_conv own_way(const rheo_node *n, const rheo_conv *c)
     return own;
 }
 
+/* Directly where it goes by F(2x2, 3x3) otherwise; by F(4x4, 3x3) where that suits. */
+static rheo_conv_way other_way(int variant) { return variant == RHEO_PRODUCT_F43 ? RHEO_CONV_F43 : RHEO_CONV_F23; }
+
 bool rheo_product_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
 {
     if (variant == RHEO_PRODUCT_CLBLAST) return rheo_is_matrix_product(c);
-    return rheo_conv_by_winograd(c, variant == RHEO_PRODUCT_F43 ? RHEO_CONV_F43 : RHEO_CONV_F23, dev);
+    return rheo_conv_by_winograd(c, other_way(variant), dev);
 }
 
 bool rheo_product_dw_offers(const rheo_conv *c, int variant, const rheo_device_facts *dev)
 {
     if (variant == RHEO_PRODUCT_CLBLAST) return rheo_is_matrix_product(c);
-    return variant == RHEO_PRODUCT_DIRECT && rheo_conv_dw_by_winograd(c, dev);
+    return rheo_conv_dw_by_winograd(c, other_way(variant), dev);
 }
 
 size_t rheo_product_workspace(const rheo_node *n, const rheo_conv *c, const rheo_device_facts *dev)

@@ -18,7 +18,7 @@ static const struct { const char *name; const char *files[MAX_FILES]; } table[RH
     { "index", { "copy.cl", "philox.cl", "random.cl", "langevin.cl" } },
     { "score", { "elu.cl", "lanes.cl", "instance_norm.cl", "pool.cl", "resize.cl" } },
     { "winograd", { "conv2d.cl", "winograd_f23.cl", "winograd.cl", "conv2d_winograd.cl", "conv2d_winograd_few.cl", "conv2d_winograd_dw.cl" } },
-    { "winograd_f43", { "conv2d.cl", "winograd_f43.cl", "winograd.cl", "conv2d_winograd.cl" } },
+    { "winograd_f43", { "conv2d.cl", "winograd_f43.cl", "winograd.cl", "conv2d_winograd.cl", "conv2d_winograd_dw.cl" } },
 };
 
 static const char *const *files_of(const char *program)
