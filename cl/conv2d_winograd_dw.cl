@@ -33,56 +33,8 @@
 OUTER(outer_rows, ROWS)
 OUTER(outer_small, SMALL)
 
-// t[s] = column s of A dy of a vector of channels at c, of which n are meant; from[OUT r + s] is dy's row r, column s.
-static void spread_rows(floatv t[OUT][SEEN], const global float *const *from, int c, int n)
-{
-#pragma unroll
-    for (int s = 0; s < OUT; ++s) {
-        floatv y[OUT];
-#pragma unroll
-        for (int r = 0; r < OUT; ++r) y[r] = load_part(from[OUT * r + s] + c, n);
-        output_line_back(t[s], y);
-    }
-}
-
-// to[p `apart` + :] = (A dy A')[p] of `count` channels from c0 on; as transform_x
-NOINLINE static void transform_dy(float *to, int apart, const global float *const *from, int c0, int count, int channels, int careful)
-{
-    for (int c = c0; c < c0 + count; c += VEC, to += VEC) {
-        floatv t[OUT][SEEN];
-        if (careful && c + VEC > channels) spread_rows(t, from, c, channels - c);
-        else spread_rows(t, from, c, VEC);
-#pragma unroll
-        for (int r = 0; r < SEEN; ++r) {
-            floatv y[OUT], line[SEEN];
-#pragma unroll
-            for (int s = 0; s < OUT; ++s) y[s] = t[s][r];
-            output_line_back(line, y);
-#pragma unroll
-            for (int s = 0; s < SEEN; ++s) STORE(line[s], to + (SEEN * r + s) * apart);
-        }
-    }
-}
-
-// g[3 r + s] = (G' m G)[r, s], element p of m at m + p apart
-static void transform_sums(floatv g[9], const float *m, int apart)
-{
-    floatv t[SEEN][3];
-#pragma unroll
-    for (int s = 0; s < SEEN; ++s) {
-        floatv column[SEEN];
-#pragma unroll
-        for (int r = 0; r < SEEN; ++r) column[r] = LOAD(m + (SEEN * r + s) * apart);
-        filter_line_back(t[s], column);
-    }
-#pragma unroll
-    for (int r = 0; r < 3; ++r) {
-        floatv line[SEEN];
-#pragma unroll
-        for (int s = 0; s < SEEN; ++s) line[s] = t[s][r];
-        filter_line_back(g + 3 * r, line);
-    }
-}
+SPREAD(transform_dy, OUT, output_line_back)     // A dy A'
+GATHER(transform_sums, 3, filter_line_back)     // G' m G
 
 // What a chunk's tiles see of x and of dy.
 typedef struct seen { const global float *x[POINTS], *dy[OUT * OUT]; int last; } seen;

@@ -96,55 +96,48 @@ static void window(const global float **from, const global float *x, const globa
     }
 }
 
-// t[s] = column s of B' x of a vector of channels at c, of which n are meant; from[SEEN r + s] is x's row r, column s, or zeros outside of x.
-static void combine_rows(floatv t[SEEN][SEEN], const global float *const *from, int c, int n)
-{
-#pragma unroll
-    for (int s = 0; s < SEEN; ++s) {
-        floatv x[SEEN];
-#pragma unroll
-        for (int r = 0; r < SEEN; ++r) x[r] = load_part(from[SEEN * r + s] + c, n);
-        input_line(t[s], x);
+// to[p `apart` + :] = (L x L')[p] of `count` channels from c0 on, where LINE is L of N elements; from[N r + s] is x's row r, column s, or zeros
+// outside of x. A vector that runs beyond the last of `channels` takes what is there, or with `careful` zeros.
+#define SPREAD(name, N, LINE)                                                                                                       \
+    static void name##_columns(floatv t[N][SEEN], const global float *const *from, int c, int n)                                    \
+    {                                                                                                                               \
+        _Pragma("unroll") for (int s = 0; s < N; ++s) {                                                                             \
+            floatv x[N];                                                                                                            \
+            _Pragma("unroll") for (int r = 0; r < N; ++r) x[r] = load_part(from[N * r + s] + c, n);                                 \
+            LINE(t[s], x);                                                                                                          \
+        }                                                                                                                           \
+    }                                                                                                                               \
+    NOINLINE static void name(float *to, int apart, const global float *const *from, int c0, int count, int channels, int careful)  \
+    {                                                                                                                               \
+        for (int c = c0; c < c0 + count; c += VEC, to += VEC) {                                                                     \
+            floatv t[N][SEEN];                                                                                                      \
+            if (careful && c + VEC > channels) name##_columns(t, from, c, channels - c);                                            \
+            else name##_columns(t, from, c, VEC);                                                                                   \
+            _Pragma("unroll") for (int r = 0; r < SEEN; ++r) {                                                                      \
+                floatv x[N], line[SEEN];                                                                                            \
+                _Pragma("unroll") for (int s = 0; s < N; ++s) x[s] = t[s][r];                                                       \
+                LINE(line, x);                                                                                                      \
+                _Pragma("unroll") for (int s = 0; s < SEEN; ++s) STORE(line[s], to + (SEEN * r + s) * apart);                       \
+            }                                                                                                                       \
+        }                                                                                                                           \
     }
-}
+SPREAD(transform_x, SEEN, input_line)           // B' x B
 
-// to[p `apart` + :] = (B' x B)[p] of `count` channels from c0 on. A vector that runs beyond the last of `channels` takes what is there, or
-// with `careful` zeros.
-NOINLINE static void transform_x(float *to, int apart, const global float *const *from, int c0, int count, int channels, int careful)
-{
-    for (int c = c0; c < c0 + count; c += VEC, to += VEC) {
-        floatv t[SEEN][SEEN];
-        if (careful && c + VEC > channels) combine_rows(t, from, c, channels - c);
-        else combine_rows(t, from, c, VEC);
-#pragma unroll
-        for (int r = 0; r < SEEN; ++r) {
-            floatv x[SEEN], line[SEEN];
-#pragma unroll
-            for (int s = 0; s < SEEN; ++s) x[s] = t[s][r];
-            input_line(line, x);
-#pragma unroll
-            for (int s = 0; s < SEEN; ++s) STORE(line[s], to + (SEEN * r + s) * apart);
-        }
+// to[N r + s] = (L m L')[r, s], where LINE is L to N elements; element p of m at m + p `apart`
+#define GATHER(name, N, LINE)                                                                               \
+    static void name(floatv to[N * N], const float *m, int apart)                                           \
+    {                                                                                                       \
+        floatv t[SEEN][N];                                                                                  \
+        _Pragma("unroll") for (int s = 0; s < SEEN; ++s) {                                                  \
+            floatv x[SEEN];                                                                                 \
+            _Pragma("unroll") for (int r = 0; r < SEEN; ++r) x[r] = LOAD(m + (SEEN * r + s) * apart);       \
+            LINE(t[s], x);                                                                                  \
+        }                                                                                                   \
+        _Pragma("unroll") for (int r = 0; r < N; ++r) {                                                     \
+            floatv line[SEEN];                                                                              \
+            _Pragma("unroll") for (int s = 0; s < SEEN; ++s) line[s] = t[s][r];                             \
+            LINE(to + N * r, line);                                                                         \
+        }                                                                                                   \
     }
-}
-
-// y[OUT r + s] = (A' m A)[r, s], element p of m at m + p `apart`
-static void transform_y(floatv y[OUT * OUT], const float *m, int apart)
-{
-    floatv t[SEEN][OUT];
-#pragma unroll
-    for (int s = 0; s < SEEN; ++s) {
-        floatv column[SEEN];
-#pragma unroll
-        for (int r = 0; r < SEEN; ++r) column[r] = LOAD(m + (SEEN * r + s) * apart);
-        output_line(t[s], column);
-    }
-#pragma unroll
-    for (int r = 0; r < OUT; ++r) {
-        floatv line[SEEN];
-#pragma unroll
-        for (int s = 0; s < SEEN; ++s) line[s] = t[s][r];
-        output_line(y + OUT * r, line);
-    }
-}
+GATHER(transform_y, OUT, output_line)           // A' m A
 #endif
