@@ -161,6 +161,30 @@ static floatv sums_of(floatv t[VEC])
     return t[0];
 }
 
+// acc[r] += sum over q < n of a[q a_row + r] b[q COLS + :], r < R. By fours: a core that is shared has no room for the counting beside
+// the sums.
+#define ADD_OUTER(name, R)                                                                                               \
+    static void name##_once(floatv acc[R][2], const float *a, const float *b)                                            \
+    {                                                                                                                    \
+        const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);                                                                   \
+        _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                                  \
+            const floatv t = (floatv)(a[r]);                                                                             \
+            acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);                                                                      \
+            acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);                                                                      \
+        }                                                                                                                \
+    }                                                                                                                    \
+    static void name(floatv acc[R][2], const float *a, int a_row, const float *b, int n)                                 \
+    {                                                                                                                    \
+        int q = 0;                                                                                                       \
+        for (; q + 4 <= n; q += 4, a += 4 * a_row, b += 4 * COLS) {                                                      \
+            _Pragma("unroll") for (int j = 0; j < 4; ++j) name##_once(acc, a + j * a_row, b + j * COLS);                 \
+        }                                                                                                                \
+        for (; q < n; ++q, a += a_row, b += COLS) name##_once(acc, a, b);                                                \
+    }
+#define SMALL 4                 // rows of the tile that ends a block of a gradient
+ADD_OUTER(add_outer, ROWS)
+ADD_OUTER(add_outer_small, SMALL)
+
 // ---- sums of a gradient: of e and of e y (conv2d_columns.cl), with what rounding lost of each, COLUMNS_MAX columns each ----
 
 #define COLUMNS_MAX 1024        // of a group

@@ -9,26 +9,18 @@
 #define X_MAX 40960         // floats of x packed at a time,
 #define DY_MAX 57344        // of dy,
 #define CHUNK_MAX 256       // and positions
-#define SMALL 4             // rows of the tile that ends a block
 #define SLACK (2 * COLS)    // tiles at a block's end read beyond it what is not stored; whole vectors, as arrays are of them
 #define GAPS (32 * VEC)     // a vector after each panel of x
 
-// to[r O + :] = sum over q < n of a[at[q] + r] b[q COLS + :], or more of it; without `to`, tile[r, :] = that.
-#define OUTER(name, R)                                                                                                   \
-    NOINLINE static void name(global float *to, int O, int more, float *tile, const float *a, const int *at,             \
-                              const float *b, int n)                                                                     \
+// to[r O + :] = sum over q < lines columns of a[at[q / columns] + q % columns panel + r] b[q COLS + :], or more of it; without `to`,
+// tile[r, :] = that.
+#define OUTER(name, R, add)                                                                                              \
+    NOINLINE static void name(global float *to, int O, int more, float *tile, const float *a, const int *at, int panel,  \
+                              const float *b, int lines, int columns)                                                    \
     {                                                                                                                    \
         floatv acc[R][2];                                                                                                \
         _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);                            \
-        for (int q = 0; q < n; ++q, b += COLS) {                                                                         \
-            const float *aq = a + at[q];                                                                                 \
-            const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);                                                               \
-            _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
-                const floatv t = (floatv)(aq[r]);                                                                        \
-                acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);                                                                  \
-                acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);                                                                  \
-            }                                                                                                            \
-        }                                                                                                                \
+        for (int line = 0; line < lines; ++line, b += columns * COLS) add(acc, a + at[line], panel, b, columns);         \
         if (to && more) {                                                                                                \
             _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
                 acc[r][0] += LOAD_GLOBAL(to + r * O);                                                                    \
@@ -47,8 +39,8 @@
             }                                                                                                            \
         }                                                                                                                \
     }
-OUTER(outer_rows, ROWS)
-OUTER(outer_small, SMALL)
+OUTER(outer_rows, ROWS, add_outer)
+OUTER(outer_small, SMALL, add_outer_small)
 
 // Rows of the next tile when `left` are left: two small ones instead of a large one where that wastes less and both lie in
 // one panel of x.
@@ -137,10 +129,10 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
         const int v0 = chunk % across * columns, h0 = chunk / across % down * lines, n0 = chunk / across / down * images;
         const int nv = min(columns, OW - v0), nh = min(lines, OH - h0), nn = min(images, N - n0), count = nn * nh * nv;
         const int xw = nv + (taps_w - 1) * dilation, xh = nh + (taps_h - 1) * dilation, more = chunk > part * chunks;
-        for (int q = 0, n = 0; n < nn; ++n) {
-            for (int h = 0; h < nh; ++h) {
-                pack_dy(dyp + q * COLS, count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * dy_c + o0, dy_c, nv, outputs);
-                for (int v = 0; v < nv; ++v, ++q) x_at[q] = ((n * xh + h) * xw + v) * panel;
+        for (int line = 0, n = 0; n < nn; ++n) {
+            for (int h = 0; h < nh; ++h, ++line) {
+                pack_dy(dyp + line * nv * COLS, count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * dy_c + o0, dy_c, nv, outputs);
+                x_at[line] = (n * xh + h) * xw * panel;
             }
         }
         // What the next chunk reads, some rows of it beside each tile.
@@ -169,8 +161,8 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                         const int from = (int)((long)left * done / tiles), upto = min((int)((long)left * ++done / tiles), left);
                         fetch_rows(next_x, x_c, width, from, upto);
                         fetch_rows(next_dy, dy_c, outputs, from, upto);
-                        if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, b, count);
-                        else outer_small(direct, O, more, tile, a, x_at, b, count);
+                        if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
+                        else outer_small(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
                         for (int k = 0; !whole && k < min(m, rows - r); ++k)
                             put_row(to + (size_t)k * O, tile + k * COLS, min(COLS, outputs - j), more);
                     }

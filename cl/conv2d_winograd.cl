@@ -39,6 +39,18 @@ kernel void winograd_weights(const global float *w, global float *u, int I, int 
     }
 }
 
+// acc[r] += a[r stride] u
+static void add_product(floatv acc[ROWS][2], const float *a, int stride, const global float *u)
+{
+    const floatv u0 = LOAD_GLOBAL(u), u1 = LOAD_GLOBAL(u + VEC);
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+        const floatv t = (floatv)(a[r * stride]);
+        acc[r][0] = RHEO_FMA(t, u0, acc[r][0]);
+        acc[r][1] = RHEO_FMA(t, u1, acc[r][1]);
+    }
+}
+
 // m[p, t, :] = sum over k < n of v[p, t, k] u[p, k, :] of all points p and `count` tiles t; points are TILES COLS apart in m, `apart` in v,
 // rows COLS and `stride`.
 NOINLINE static void multiply(float *m, const float *v, int apart, int stride, const global float *u, int n, int count)
@@ -50,15 +62,12 @@ NOINLINE static void multiply(float *m, const float *v, int apart, int stride, c
             float *to = m + t * COLS;
 #pragma unroll
             for (int r = 0; r < ROWS; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);
-            for (int k = 0; k < n; ++k, ++row) {
-                const floatv u0 = LOAD_GLOBAL(u + k * COLS), u1 = LOAD_GLOBAL(u + k * COLS + VEC);
+            int k = 0;
+            for (; k + 4 <= n; k += 4) {
 #pragma unroll
-                for (int r = 0; r < ROWS; ++r) {
-                    const floatv a = (floatv)(row[r * stride]);
-                    acc[r][0] = RHEO_FMA(a, u0, acc[r][0]);
-                    acc[r][1] = RHEO_FMA(a, u1, acc[r][1]);
-                }
+                for (int j = 0; j < 4; ++j) add_product(acc, row + k + j, stride, u + (k + j) * COLS);
             }
+            for (; k < n; ++k) add_product(acc, row + k, stride, u + k * COLS);
 #pragma unroll
             for (int r = 0; r < ROWS; ++r) {
                 STORE(acc[r][0], to + r * COLS);

@@ -9,29 +9,21 @@
 #define DW_TILES 24                     // at a time
 #define DW_ROWS (OUT == 2 ? 64 : 32)    // of a group, whose sums are to stay near
 #define SUMS (POINTS * 64 * (DW_ROWS + ROWS))
-#define SMALL 4                         // rows of the tile that ends a block
 
-// to[r n + :] += sum over q < tiles of a[q a_row + r] b[q b_row + :], r < R
-#define OUTER(name, R)                                                                                                   \
-    NOINLINE static void name(float *to, int n, const float *a, int a_row, const float *b, int b_row, int tiles)         \
+// to[r n + :] += sum over q < tiles of a[q a_row + r] b[q COLS + :], r < R
+#define OUTER(name, R, add)                                                                                              \
+    NOINLINE static void name(float *to, int n, const float *a, int a_row, const float *b, int tiles)                    \
     {                                                                                                                    \
         floatv acc[R][2];                                                                                                \
         _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);                            \
-        for (int q = 0; q < tiles; ++q, a += a_row, b += b_row) {                                                        \
-            const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);                                                               \
-            _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
-                const floatv t = (floatv)(a[r]);                                                                         \
-                acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);                                                                  \
-                acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);                                                                  \
-            }                                                                                                            \
-        }                                                                                                                \
+        add(acc, a, a_row, b, tiles);                                                                                    \
         _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                                  \
             STORE(LOAD(to + r * n) + acc[r][0], to + r * n);                                                             \
             STORE(LOAD(to + r * n + VEC) + acc[r][1], to + r * n + VEC);                                                 \
         }                                                                                                                \
     }
-OUTER(outer_rows, ROWS)
-OUTER(outer_small, SMALL)
+OUTER(outer_rows, ROWS, add_outer)
+OUTER(outer_small, SMALL, add_outer_small)
 
 SPREAD(transform_dy, OUT, output_line_back)     // A dy A'
 GATHER(transform_sums, 3, filter_line_back)     // G' m G
@@ -95,8 +87,8 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
                 for (int r = 0, m; r < rows; r += m) {
                     const int left = rows - r;
                     m = left <= SMALL || (left <= 2 * SMALL && left > (ROWS > 2 * SMALL ? 0 : ROWS)) ? SMALL : ROWS;
-                    if (m == ROWS) outer_rows(to + r * width, width, a + r, stride, b, COLS, count);
-                    else outer_small(to + r * width, width, a + r, stride, b, COLS, count);
+                    if (m == ROWS) outer_rows(to + r * width, width, a + r, stride, b, count);
+                    else outer_small(to + r * width, width, a + r, stride, b, count);
                 }
             }
         }
