@@ -131,7 +131,8 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
         const int xw = nv + (taps_w - 1) * dilation, xh = nh + (taps_h - 1) * dilation, more = chunk > part * chunks;
         for (int line = 0, n = 0; n < nn; ++n) {
             for (int h = 0; h < nh; ++h, ++line) {
-                pack_dy(dyp + line * nv * COLS, count * COLS, dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * dy_c + o0, dy_c, nv, outputs);
+                const global float *from = dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * dy_c + o0;
+                pack_dy(dyp + line * nv * COLS, count * COLS, from, dy_c, nv, outputs);
                 x_at[line] = (n * xh + h) * xw * panel;
             }
         }
