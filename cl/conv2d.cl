@@ -161,29 +161,34 @@ static floatv sums_of(floatv t[VEC])
     return t[0];
 }
 
-// acc[r] += sum over q < n of a[q a_row + r] b[q COLS + :], r < R. By fours: a core that is shared has no room for the counting beside
-// the sums.
-#define ADD_OUTER(name, R)                                                                                               \
-    static void name##_once(floatv acc[R][2], const float *a, const float *b)                                            \
+// acc[r] += a[r stride] b, r < R; b in an address space whose vectors `load` reads.
+#define ADD_PRODUCT(name, R, space, load)                                                                                \
+    static void name(floatv acc[R][2], const float *a, int stride, const space float *b)                                 \
     {                                                                                                                    \
-        const floatv b0 = LOAD(b), b1 = LOAD(b + VEC);                                                                   \
+        const floatv b0 = load(b), b1 = load(b + VEC);                                                                   \
         _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                                  \
-            const floatv t = (floatv)(a[r]);                                                                             \
+            const floatv t = (floatv)(a[r * stride]);                                                                    \
             acc[r][0] = RHEO_FMA(t, b0, acc[r][0]);                                                                      \
             acc[r][1] = RHEO_FMA(t, b1, acc[r][1]);                                                                      \
         }                                                                                                                \
-    }                                                                                                                    \
+    }
+#define SMALL 4                 // rows of the tile that ends a block of a gradient
+ADD_PRODUCT(add_product, ROWS, private, LOAD)
+ADD_PRODUCT(add_product_small, SMALL, private, LOAD)
+
+// acc[r] += sum over q < n of a[q a_row + r] b[q COLS + :], r < R. By fours: a core that is shared has no room for the counting beside
+// the sums.
+#define ADD_OUTER(name, R, add)                                                                                          \
     static void name(floatv acc[R][2], const float *a, int a_row, const float *b, int n)                                 \
     {                                                                                                                    \
         int q = 0;                                                                                                       \
         for (; q + 4 <= n; q += 4, a += 4 * a_row, b += 4 * COLS) {                                                      \
-            _Pragma("unroll") for (int j = 0; j < 4; ++j) name##_once(acc, a + j * a_row, b + j * COLS);                 \
+            _Pragma("unroll") for (int j = 0; j < 4; ++j) add(acc, a + j * a_row, 1, b + j * COLS);                      \
         }                                                                                                                \
-        for (; q < n; ++q, a += a_row, b += COLS) name##_once(acc, a, b);                                                \
+        for (; q < n; ++q, a += a_row, b += COLS) add(acc, a, 1, b);                                                     \
     }
-#define SMALL 4                 // rows of the tile that ends a block of a gradient
-ADD_OUTER(add_outer, ROWS)
-ADD_OUTER(add_outer_small, SMALL)
+ADD_OUTER(add_outer, ROWS, add_product)
+ADD_OUTER(add_outer_small, SMALL, add_product_small)
 
 // ---- sums of a gradient: of e and of e y (conv2d_columns.cl), with what rounding lost of each, COLUMNS_MAX columns each ----
 

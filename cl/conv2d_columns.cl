@@ -109,27 +109,15 @@ NOINLINE static void pack_columns(float *to, const global float *w, const global
 
 // ---- the product ------------------------------------------------------------------------------------------------------
 
-// acc[r] += a[r] w
-static void add_product(floatv acc[ROWS][2], const float *a, const float *w)
-{
-    const floatv w0 = LOAD(w), w1 = LOAD(w + VEC);
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-        const floatv t = (floatv)(a[r * STRIDE]);
-        acc[r][0] = RHEO_FMA(t, w0, acc[r][0]);
-        acc[r][1] = RHEO_FMA(t, w1, acc[r][1]);
-    }
-}
-
-// acc[r] += sum over k < n of a[r, k] w[k], by fours: a core that is shared has no room for the counting beside the sums.
+// acc[r] += sum over k < n of a[r, k] w[k], by fours as ADD_OUTER.
 static void multiply_two(floatv acc[ROWS][2], const float *a, const float *w, int n)
 {
     int k = 0;
     for (; k + 4 <= n; k += 4) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) add_product(acc, a + k + j, w + (k + j) * COLS);
+        for (int j = 0; j < 4; ++j) add_product(acc, a + k + j, STRIDE, w + (k + j) * COLS);
     }
-    for (; k < n; ++k) add_product(acc, a + k, w + k * COLS);
+    for (; k < n; ++k) add_product(acc, a + k, STRIDE, w + k * COLS);
 }
 
 static void multiply_one(floatv acc[ROWS][2], const float *a, const float *w, int n)

@@ -39,17 +39,7 @@ kernel void winograd_weights(const global float *w, global float *u, int I, int 
     }
 }
 
-// acc[r] += a[r stride] u
-static void add_product(floatv acc[ROWS][2], const float *a, int stride, const global float *u)
-{
-    const floatv u0 = LOAD_GLOBAL(u), u1 = LOAD_GLOBAL(u + VEC);
-#pragma unroll
-    for (int r = 0; r < ROWS; ++r) {
-        const floatv t = (floatv)(a[r * stride]);
-        acc[r][0] = RHEO_FMA(t, u0, acc[r][0]);
-        acc[r][1] = RHEO_FMA(t, u1, acc[r][1]);
-    }
-}
+ADD_PRODUCT(add_product_global, ROWS, global, LOAD_GLOBAL)
 
 // m[p, t, :] = sum over k < n of v[p, t, k] u[p, k, :] of all points p and `count` tiles t; points are TILES COLS apart in m, `apart` in v,
 // rows COLS and `stride`.
@@ -65,9 +55,9 @@ NOINLINE static void multiply(float *m, const float *v, int apart, int stride, c
             int k = 0;
             for (; k + 4 <= n; k += 4) {
 #pragma unroll
-                for (int j = 0; j < 4; ++j) add_product(acc, row + k + j, stride, u + (k + j) * COLS);
+                for (int j = 0; j < 4; ++j) add_product_global(acc, row + k + j, stride, u + (k + j) * COLS);
             }
-            for (; k < n; ++k) add_product(acc, row + k, stride, u + k * COLS);
+            for (; k < n; ++k) add_product_global(acc, row + k, stride, u + k * COLS);
 #pragma unroll
             for (int r = 0; r < ROWS; ++r) {
                 STORE(acc[r][0], to + r * COLS);
