@@ -2,12 +2,12 @@
 //
 // A group makes a block of dw: the channels [i0, ..) of x at every tap by the outputs [o0, ..). It walks over chunks of
 // positions: images x lines x columns. The x that a chunk reads is packed once for all taps, zeros around the image
-// included, so that a tap is a shift of the packed x; dy is packed too. Register tiles of dw then add up a whole chunk
-// without touching memory.
+// included, so that a tap is a shift of the packed x; dy is packed a panel of outputs at a time, which then comes from the
+// first-level cache. Register tiles of dw add up a whole chunk without touching memory.
 
 #if RHEO_CPU
 #define X_MAX 40960         // floats of x packed at a time,
-#define DY_MAX 57344        // of dy,
+#define DY_MAX 65536        // of dy,
 #define CHUNK_MAX 256       // and positions
 #define SLACK (2 * COLS)    // tiles at a block's end read beyond it what is not stored; whole vectors, as arrays are of them
 #define GAPS (32 * VEC)     // a vector after each panel of x
@@ -41,6 +41,9 @@
     }
 OUTER(outer_rows, ROWS, add_outer)
 OUTER(outer_small, SMALL, add_outer_small)
+
+// How many of n come before part k of `parts`.
+static int share(int n, int k, int parts) { return min(n * k / parts, n); }
 
 // Rows of the next tile when `left` are left: two small ones instead of a large one where that wastes less and both lie in
 // one panel of x.
@@ -123,25 +126,23 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
     // A panel of x and one of dy stay in the first-level cache together.
     const int narrow = I < COLS && dilation == 1;
     const int taps = K / I, run = narrow ? taps_w : 1, panel = narrow ? I : ROWS, rows = run * width;
+    // Where few tiles use a panel of dy, reading it counts, and all are packed at once, in runs as long as they come.
+    const int wide = narrow ? (outputs + COLS - 1) / COLS * COLS : COLS;
     const int N = P / (OH * OW), down = (OH + lines - 1) / lines, across = (OW + columns - 1) / columns;
     const int last = min((part + 1) * chunks, (N + images - 1) / images * down * across);
     for (int chunk = part * chunks; chunk < last; ++chunk) {
         const int v0 = chunk % across * columns, h0 = chunk / across % down * lines, n0 = chunk / across / down * images;
         const int nv = min(columns, OW - v0), nh = min(lines, OH - h0), nn = min(images, N - n0), count = nn * nh * nv;
         const int xw = nv + (taps_w - 1) * dilation, xh = nh + (taps_h - 1) * dilation, more = chunk > part * chunks;
-        for (int line = 0, n = 0; n < nn; ++n) {
-            for (int h = 0; h < nh; ++h, ++line) {
-                const global float *from = dy + (((size_t)(n0 + n) * OH + h0 + h) * OW + v0) * dy_c + o0;
-                pack_dy(dyp + line * nv * COLS, count * COLS, from, dy_c, nv, outputs);
-                x_at[line] = (n * xh + h) * xw * panel;
-            }
-        }
-        // What the next chunk reads, some rows of it beside each tile.
+        const global float *const dy_here = dy + (((size_t)n0 * OH + h0) * OW + v0) * dy_c + o0;
+        for (int line = 0; line < nn * nh; ++line) x_at[line] = (line / nh * xh + line % nh) * xw * panel;
+        // Beside each tile, some rows of what is read next: of the next chunk's x, and of what is packed of dy after these columns.
         const int next = chunk + 1 < last ? chunk + 1 : chunk, left = chunk + 1 < last ? count : 0;
         const int next_n = next / across / down * images, next_h = next / across % down * lines, next_v = next % across * columns;
         const global float *next_x = x + ((size_t)(next_n * H + next_h) * W + next_v) * x_c + i0;
         const global float *next_dy = dy + ((size_t)(next_n * OH + next_h) * OW + next_v) * dy_c + o0;
-        const int tiles = (taps / run) * ((outputs + COLS - 1) / COLS) * ((rows + ROWS - 1) / ROWS);
+        const int of_panel = taps_h * taps_w / run * ((rows + ROWS - 1) / ROWS), of_dy = wide / COLS * of_panel;
+        const int tiles = taps / (taps_h * taps_w) * ((outputs + COLS - 1) / COLS) * of_panel;
         int done = 0;
         const int apart = nn * xh * xw * panel + VEC;
         clear_row(xp + (width + panel - 1) / panel * apart, SLACK);
@@ -150,18 +151,27 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
             for (int n = 0; n < nn; ++n) {
                 pack_x(xp + n * xh * xw * panel, panel, apart, x + (size_t)(n0 + n) * H * W * x_c + i0, x_c, width, H, W, h, w, xh, xw);
             }
-            for (int j = 0; j < outputs; j += COLS) {
+            for (int j = 0, packed = 0, before = 0; j < outputs; j += COLS) {
+                if (j == packed) {
+                    for (int line = 0; line < nn * nh; ++line) {
+                        const size_t at = ((size_t)(line / nh) * OH + line % nh) * OW * dy_c;
+                        pack_dy(dyp + line * nv * COLS, count * COLS, dy_here + at + j, dy_c, nv, min(wide, outputs - j));
+                    }
+                    packed += wide;
+                    before = done;
+                }
+                const global float *const next_columns = packed < outputs ? dy_here + packed : next_dy;
                 for (int r = 0, m; r < rows; r += m) {
                     m = tile_rows(rows - r);
                     const int whole = m <= rows - r && outputs - j >= COLS;
                     const float *xk = narrow ? xp + r : xp + r / panel * apart + r % panel;
                     for (int tap = 0; tap < taps_h * taps_w; tap += run) {
-                        const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + j * count;
+                        const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + (j + wide - packed) * count;
                         global float *to = dw + (size_t)((tap0 + tap) * I + i0 + r) * O + o0 + j;
                         global float *direct = whole ? to : 0;
-                        const int from = (int)((long)left * done / tiles), upto = min((int)((long)left * ++done / tiles), left);
-                        fetch_rows(next_x, x_c, width, from, upto);
-                        fetch_rows(next_dy, dy_c, outputs, from, upto);
+                        fetch_rows(next_x, x_c, width, share(left, done, tiles), share(left, done + 1, tiles));
+                        fetch_rows(next_columns, dy_c, wide, share(count, done - before, of_dy), share(count, done - before + 1, of_dy));
+                        ++done;
                         if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
                         else outer_small(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
                         for (int k = 0; !whole && k < min(m, rows - r); ++k)

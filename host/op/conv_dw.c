@@ -4,7 +4,7 @@
 /* ---- CPUs ---------------------------------------------------------------------------------------------------- */
 
 /* Of cl/conv2d_dw.cl. */
-enum { X_MAX = 40960, DY_MAX = 57344, CHUNK_MAX = 256, SMALL_TILE = 4 };
+enum { X_MAX = 40960, DY_MAX = 1 << 16, CHUNK_MAX = 256, SMALL_TILE = 4 };
 
 /* Flops that are worth a group of their own. */
 static const double WORTH_A_GROUP = 16e6;
@@ -15,13 +15,12 @@ typedef struct cpu_cut {
     int64_t i_block, o_block, images, lines, columns, taps_h, taps_w, chunks, parts;
 } cpu_cut;
 
-/* Do the positions of a chunk, the x they read and their dy have room? */
+/* Do the positions of a chunk and the x they read have room? */
 static bool fits(const rheo_conv *c, const rheo_device_facts *dev, const cpu_cut *u)
 {
     const int64_t h = u->lines + (u->taps_h - 1) * c->dilation, w = u->columns + (u->taps_w - 1) * c->dilation;
     const int64_t positions = u->images * u->lines * u->columns;
-    return positions <= CHUNK_MAX && positions * round_up(u->o_block, conv_columns(dev)) <= DY_MAX
-           && u->images * h * w * round_up(u->i_block, conv_rows(dev)) <= X_MAX;
+    return positions <= CHUNK_MAX && u->images * h * w * round_up(u->i_block, conv_rows(dev)) <= X_MAX;
 }
 
 /* Whole images, else whole lines of one, else part of a line: as many positions as can be packed. */
@@ -63,7 +62,7 @@ static cpu_cut cut_cpu(const rheo_conv *c, const rheo_device_facts *dev)
     const int64_t columns = conv_columns(dev);
     cpu_cut u = { 0 };
     const double flops = conv_flops(c);
-    int64_t i_most = c->kh * c->kw == 1 ? 128 : 64, o_most = 256;
+    int64_t i_most = c->kh * c->kw == 1 ? 128 : 64, o_most = DY_MAX / CHUNK_MAX;
     for (;;) {
         u.i_block = conv_even_block(c->i, i_most, SMALL_TILE);
         u.o_block = conv_even_block(c->o, o_most, columns);
