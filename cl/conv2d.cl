@@ -190,7 +190,18 @@ ADD_PRODUCT(add_product_small, SMALL, private, LOAD)
 ADD_OUTER(add_outer, ROWS, add_product)
 ADD_OUTER(add_outer_small, SMALL, add_product_small)
 
-// ---- sums of a gradient: of e and of e y (conv2d_columns.cl), with what rounding lost of each, COLUMNS_MAX columns each ----
+// ---- the gradient of y = act((z + b) scale): e = dy where y > 0 (relu) or everywhere, dz = e scale ------------------------
+
+// dz; e_sum += e, ey_sum += e y. `all` is -1 where it is everywhere, else 0.
+static floatv undo_act(floatv dy, floatv y, floatv scale, intv all, floatv *e_sum, floatv *ey_sum)
+{
+    const floatv e = as_floatv(as_intv(dy) & ((y > 0.0f) | all));
+    *e_sum += e;
+    *ey_sum = RHEO_FMA(e, y, *ey_sum);
+    return e * scale;
+}
+
+// Sums of e and of e y over many rows, with what rounding lost of each, COLUMNS_MAX columns each.
 
 #define COLUMNS_MAX 1024        // of a group
 

@@ -182,24 +182,29 @@ NOINLINE static void product(global float *to, const global float *more, int str
     }
 }
 
-// The gradient of y = act((z + b) scale) from dy, in place: e = dy where y > 0 (relu) or everywhere, dy becomes e scale. For `rows` rows
-// and `cols` columns, a multiple of VEC; sums as of add_to_sums. Whole rows one after another, as memory has them, by fours.
+static void undo_vector(global float *dy, const global float *y, floatv scale, intv all, floatv *e_sum, floatv *ey_sum)
+{
+    STORE_GLOBAL(undo_act(LOAD_GLOBAL(dy), LOAD_GLOBAL(y), scale, all, e_sum, ey_sum), dy);
+}
+
+// Rows of dy become dz, see undo_act: `rows` of them and `cols` columns, a multiple of VEC; sums as of add_to_sums. Whole rows one after
+// another, as memory has them, by fours.
 NOINLINE static void backward(global float *dy, const global float *y, int stride, int rows, int cols, const float *scale, int relu,
                               floatv *sums)
 {
     floatv e_sums[COLUMNS_MAX / VEC], ey_sums[COLUMNS_MAX / VEC];
     const intv all = relu ? 0 : -1;
     for (int c = 0; c < cols / VEC; ++c) e_sums[c] = ey_sums[c] = (floatv)(0.0f);
-    for (int r0 = 0; r0 < rows; r0 += 4, dy += 4 * stride, y += 4 * stride) {
+    for (int r = 0, n; r < rows; r += n, dy += n * stride, y += n * stride) {
+        n = min(4, rows - r);
         for (int c = 0; c < cols; c += VEC) {
             floatv e_sum = e_sums[c / VEC], ey_sum = ey_sums[c / VEC];
             const floatv by = LOAD(scale + c);
-            for (int r = 0; r < min(4, rows - r0); ++r) {
-                const floatv was = LOAD_GLOBAL(y + r * stride + c);
-                const floatv e = select((floatv)(0.0f), LOAD_GLOBAL(dy + r * stride + c), (was > 0.0f) | all);
-                e_sum += e;
-                ey_sum = RHEO_FMA(e, was, ey_sum);
-                STORE_GLOBAL(e * by, dy + r * stride + c);
+            if (n == 4) {
+#pragma unroll
+                for (int j = 0; j < 4; ++j) undo_vector(dy + j * stride + c, y + j * stride + c, by, all, &e_sum, &ey_sum);
+            } else {
+                for (int j = 0; j < n; ++j) undo_vector(dy + j * stride + c, y + j * stride + c, by, all, &e_sum, &ey_sum);
             }
             e_sums[c / VEC] = e_sum;
             ey_sums[c / VEC] = ey_sum;

@@ -92,18 +92,14 @@ NOINLINE static void finish_tiles(global float *y, const global float *add, cons
     else OUTPUTS(store_part(z, y + to, n);)
 }
 
-// The gradient of act from its output `was` (see backward in conv2d_columns.cl).
+// dz from its output `was`, see undo_act.
 NOINLINE static void undo_tiles(global float *y, const global float *was, const float *m, const int *at, const int *high, const int *wide,
                                 int count, int y_c, int below, int right, floatv scale, int act, floatv *e_sum, floatv *ey_sum)
 {
     const intv everywhere = act == 1 ? 0 : -1;
     floatv e = (floatv)(0.0f), ey = (floatv)(0.0f);
     OUTPUTS({
-        const floatv a = LOAD_GLOBAL(was + to);
-        z = as_floatv(as_intv(z) & ((a > 0.0f) | everywhere));
-        e += z;
-        ey = RHEO_FMA(z, a, ey);
-        STORE_GLOBAL(z * scale, y + to);
+        STORE_GLOBAL(undo_act(z, LOAD_GLOBAL(was + to), scale, everywhere, &e, &ey), y + to);
     })
     *e_sum = e;
     *ey_sum = ey;
