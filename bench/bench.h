@@ -21,6 +21,8 @@ typedef struct bench_peak {
     double launch_us;       /* one of many queued empty launches */
 } bench_peak;
 rheo_status bench_peak_of(rheo_device *dev, bench_peak *out, rheo_error *err);
+/* gflops becomes what multiply-adds reach now, where that is more. */
+rheo_status bench_peak_again(rheo_device *dev, double *gflops, rheo_error *err);
 
 /* ---- roofline.c: operations below the roofs of that ------------------------------------------------------------ */
 

@@ -12,9 +12,12 @@
 /* References are naive: what would take longer is timed only. */
 #define VERIFY_FLOPS 2e9
 #define TIME_SECONDS 0.25
+enum { MOST_NAMES = 16 };
 
 typedef struct ops_options {
-    const char *only, *shapes, *roofline;        /* only and roofline may be NULL */
+    char **only;             /* names of operations; all where there are none */
+    int n_only;
+    const char *shapes, *roofline;               /* roofline may be NULL */
     bool json, unverified, f43;
     long long rounds;
 } ops_options;
@@ -84,13 +87,15 @@ static rheo_status measure(const rheo_instance *in, row *r, bool verify, rheo_er
 
 /* ---- the list ------------------------------------------------------------------------------------------------------ */
 
-static bool counts(const rheo_node *n, const char *only)
+static bool counts(const rheo_node *n, const ops_options *o)
 {
     const bool launches = n->op->launch && !(n->op->flags & (RHEO_OP_ALIAS | RHEO_OP_LEAF | RHEO_OP_LITERAL | RHEO_OP_PACK));
-    return launches && n->n_in <= 8 && (!only || !strcmp(n->op->name, only));
+    int k = 0;
+    while (k < o->n_only && strcmp(n->op->name, o->only[k])) k++;
+    return launches && n->n_in <= 8 && (k < o->n_only || o->n_only == 0);
 }
 
-static row *collect(const rheo_plan *plan, const char *only, int *count)
+static row *collect(const rheo_plan *plan, const ops_options *o, int *count)
 {
     const rheo_node *n;
     int most = 0;
@@ -100,7 +105,7 @@ static row *collect(const rheo_plan *plan, const char *only, int *count)
     for (int k = 0; rows && (n = rheo_plan_node(plan, k)) != NULL; k++) {
         row *r = &rows[*count];
         int seen = 0;
-        if (!counts(n, only)) continue;
+        if (!counts(n, o)) continue;
         r->node = n;
         rheo_choice_key(n, r->key);
         while (strcmp(rows[seen].key, r->key)) seen++;
@@ -111,6 +116,17 @@ static row *collect(const rheo_plan *plan, const char *only, int *count)
         ++*count;
     }
     return rows;
+}
+
+/* Every name is some row's. */
+static rheo_status check_names(const row *rows, int count, const ops_options *o, rheo_error *err)
+{
+    for (int i = 0; i < o->n_only; i++) {
+        int k = 0;
+        while (k < count && strcmp(rows[k].node->op->name, o->only[i])) k++;
+        if (k == count) return rheo_fail(err, RHEO_EINVAL, "no operation '%.40s' in this model", o->only[i]);
+    }
+    return RHEO_OK;
 }
 
 static void print_row(const row *r, const bench_peak *peak)
@@ -171,21 +187,20 @@ static rheo_status draw(const bench_model *m, const ops_options *o, const row *r
 
 static rheo_status run(bench_model *m, const ops_options *options, rheo_error *err)
 {
-    const char *only = options->only;
     const bool json = options->json;
     bench_peak peak;
     int count = 0;
     cJSON *o = json ? cJSON_CreateObject() : NULL, *list = cJSON_AddArrayToObject(o, "ops");
-    row *rows = collect(m->plan, only, &count);
+    row *rows = collect(m->plan, options, &count);
     rheo_status st = rows ? bench_peak_of(m->in.dev, &peak, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    if (!st && !count) st = rheo_fail(err, RHEO_EINVAL, "no operation '%.40s' in this model", only ? only : "");
+    if (!st) st = check_names(rows, count, options, err);
     if (!st && json) bench_add_device(o, m->in.dev);
     if (!st && !json) {
         bench_print_device(m->in.dev);
-        printf("peak %.1f GFLOP/s, %.1f GB/s; least and median time; %% of the nearer peak; error against the reference in double\n\n",
-               peak.gflops, peak.gbytes);
+        printf("least and median time; %% of the nearer peak; error against the reference in double\n\n");
     }
     for (long long round = 1; round <= options->rounds && !st; round++) {
+        if (round > 1) st = bench_peak_again(m->in.dev, &peak.gflops, err);
         for (int k = 0; k < count && !st; k++) {
             st = measure(&m->in, &rows[k], !options->unverified && round == 1, err);
             if (!st && round == options->rounds && json) add_row(list, &rows[k]);
@@ -193,7 +208,10 @@ static rheo_status run(bench_model *m, const ops_options *options, rheo_error *e
             fflush(stdout);
         }
     }
-    if (!st && !json) print_convolutions(rows, count, &peak);
+    if (!st && !json) {
+        printf("peak %.1f GFLOP/s, %.1f GB/s\n", peak.gflops, peak.gbytes);
+        print_convolutions(rows, count, &peak);
+    }
     if (!st && options->roofline) st = draw(m, options, rows, count, &peak, err);
     free(rows);
     if (json && !st) bench_print_json(o);
@@ -217,7 +235,7 @@ int bench_run_ops(int argc, char **argv)
         { "json", TOOL_FLAG, &o.json, NULL, "print a JSON object", 0, 0 },
         { 0 },
     };
-    const tool_usage usage = { .command = "ops", .operands = "[OP]", .max_operands = 1, .options = options,
+    const tool_usage usage = { .command = "ops", .operands = "[OP ...]", .max_operands = MOST_NAMES, .options = options,
                                .summary = "Runs every operation of a model's training step alone, in its shapes there: compared with the "
                                           "reference, then timed.\vExample: rheo-bench ops conv2d_dw --shapes glow-cifar" };
     rheo_error err = RHEO_ERROR_INIT;
@@ -226,7 +244,7 @@ int bench_run_ops(int argc, char **argv)
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
     if (o.roofline && !tool_ends_in(o.roofline, ".png")) return tool_misused("ops", "--roofline: found '%.200s', expected FILE.png", o.roofline);
     if (o.roofline && !tool_can_write("ops", o.roofline, &code)) return code;
-    o.only = argc > 0 ? argv[0] : NULL;
+    o.only = argv, o.n_only = argc;
     rheo_status st = bench_model_create(o.shapes, &(bench_model_options){ .device = device, .batch = batch, .f43 = o.f43 }, &m, &err);
     if (!st) st = run(&m, &o, &err);
     if (st) code = bench_failed("ops", &err);

@@ -9,10 +9,9 @@
 enum { ROUNDS = 7, COPY_FLOATS = 8 << 20, LAUNCHES = 1000 };
 
 /* The best of several launches that take a while: short ones show how soon cores wake. */
-static rheo_status fma_rate(rheo_device *dev, double *gflops, rheo_error *err)
+rheo_status bench_peak_again(rheo_device *dev, double *gflops, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
-    *gflops = 0;
     for (int k = 0; k < ROUNDS && !st; k++) {
         double now = 0;
         st = rheo_device_fma_rate(dev, 0.05, &now, err);
@@ -47,7 +46,8 @@ static rheo_status scaling(rheo_device *dev, int64_t count, int runs, double *se
 rheo_status bench_peak_of(rheo_device *dev, bench_peak *out, rheo_error *err)
 {
     double copy = 0, launch = 0;
-    rheo_status st = fma_rate(dev, &out->gflops, err);
+    out->gflops = 0;
+    rheo_status st = bench_peak_again(dev, &out->gflops, err);
     if (!st) st = scaling(dev, COPY_FLOATS, 1, &copy, err);
     if (!st) st = scaling(dev, 1, LAUNCHES, &launch, err);
     out->gbytes = 8.0 * COPY_FLOATS / copy * 1e-9;
