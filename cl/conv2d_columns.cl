@@ -80,16 +80,19 @@ static void transpose(floatv t[VEC])
     }
 }
 
-// Weights i side by side, columns s_out apart: blocks of VEC x VEC transposed while they can be read by full vectors, up to `end`.
+// Weights i side by side, columns s_out apart: blocks of VEC x VEC transposed while they can be read by full vectors, up to `end`. VEC columns
+// at a time, each read along a line.
 NOINLINE static void pack_columns(float *to, const global float *w, const global float *end, int s_tap, int s_out, int I, int k0, int n,
                                   int columns)
 {
-    for (int k = 0; k < n;) {
-        const int tap = (k0 + k) / I, i = k0 + k - tap * I, deep = min(min(VEC, I - i), n - k);
-        for (int c = 0; c < columns; c += VEC) {
+    for (int c = 0; c < columns; c += VEC) {
+        const int wide = min(VEC, columns - c);
+        float *panel = to + c / COLS * COLS * n + c % COLS;
+        for (int k = 0, deep; k < n; k += deep) {
+            const int tap = (k0 + k) / I, i = k0 + k - tap * I;
             const global float *from = w + tap * s_tap + i + c * s_out;
-            float *out = to + c / COLS * COLS * n + k * COLS + c % COLS;
-            const int wide = min(VEC, columns - c);
+            float *out = panel + k * COLS;
+            deep = min(min(VEC, I - i), n - k);
             if (wide == VEC && from + (VEC - 1) * s_out + VEC <= end) {
                 floatv t[VEC];
 #pragma unroll
@@ -103,7 +106,6 @@ NOINLINE static void pack_columns(float *to, const global float *w, const global
                     for (int j = 0; j < VEC; ++j) out[d * COLS + j] = j < wide ? from[j * s_out + d] : 0.0f;
             }
         }
-        k += deep;
     }
 }
 
