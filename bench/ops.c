@@ -192,8 +192,8 @@ static rheo_status run(bench_model *m, const ops_options *options, rheo_error *e
     int count = 0;
     cJSON *o = json ? cJSON_CreateObject() : NULL, *list = cJSON_AddArrayToObject(o, "ops");
     row *rows = collect(m->plan, options, &count);
-    rheo_status st = rows ? bench_peak_of(m->in.dev, &peak, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    if (!st) st = check_names(rows, count, options, err);
+    rheo_status st = rows ? check_names(rows, count, options, err) : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st) st = bench_peak_of(m->in.dev, &peak, err);
     if (!st && json) bench_add_device(o, m->in.dev);
     if (!st && !json) {
         bench_print_device(m->in.dev);
