@@ -89,7 +89,7 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #define LOAD_GLOBAL4(p) (((const global anywhere4 *)(p))->v)
 #define STORE4(x, p) (((anywhere4 *)(p))->v = (x))
 
-// Asks for rows [from, to) of `width` floats at p + row stride, to have them near when what is computed meanwhile is done.
+// Asks for part k of `parts` of `rows` rows of `width` floats at p + row stride, to have them near when what is computed meanwhile is done.
 #if defined(RHEO_PREFETCH) && defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
 #define FETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
@@ -98,8 +98,9 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #ifndef FETCH
 #define FETCH(p)
 #endif
-static void fetch_rows(const global float *p, int stride, int width, int from, int to)
+static void fetch_part(const global float *p, int stride, int width, int rows, int k, int parts)
 {
+    const int from = min(rows * k / parts, rows), to = min(rows * (k + 1) / parts, rows);
     p += (size_t)from * stride;
     for (int r = from; r < to; ++r, p += stride)
         for (int c = 0; c < width; c += 16) FETCH(p + c);

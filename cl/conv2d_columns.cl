@@ -80,8 +80,8 @@ static void transpose(floatv t[VEC])
     }
 }
 
-// Weights i side by side, columns s_out apart: blocks of VEC x VEC transposed while they can be read by full vectors, up to `end`. VEC columns
-// at a time, each read along a line.
+// Weights i side by side, columns s_out apart: blocks of VEC x VEC transposed while they can be read by full vectors, up to `end`. VEC
+// columns at a time, each read along a line.
 NOINLINE static void pack_columns(float *to, const global float *w, const global float *end, int s_tap, int s_out, int I, int k0, int n,
                                   int columns)
 {
@@ -262,8 +262,8 @@ void conv2d(const global float *x, const global float *w, const global float *b,
             for (int c = 0, done = 0; c < columns; c += COLS) {
                 for (int p = 0; p < positions; p += ROWS, ++done) {
                     const size_t to = (size_t)(q + p) * y_c + c;
-                    fetch_rows(next_x, x_c, n, left * done / tiles, left * (done + 1) / tiles);
-                    if (undo && k + n == K) fetch_rows(next_y, y_c, columns, positions * done / tiles, positions * (done + 1) / tiles);
+                    fetch_part(next_x, x_c, n, left, done, tiles);
+                    if (undo && k + n == K) fetch_part(next_y, y_c, columns, positions, done, tiles);
                     product(y + to, more ? more + to : 0, y_c, patch + p * STRIDE, weights + c * n, n, min(ROWS, positions - p),
                             min(COLS, columns - c), shift + c, scale + c, ends);
                 }

@@ -42,9 +42,6 @@
 OUTER(outer_rows, ROWS, add_outer)
 OUTER(outer_small, SMALL, add_outer_small)
 
-// How many of n come before part k of `parts`.
-static int share(int n, int k, int parts) { return min(n * k / parts, n); }
-
 // Rows of the next tile when `left` are left: two small ones instead of a large one where that wastes less and both lie in
 // one panel of x.
 static int tile_rows(int left)
@@ -169,8 +166,8 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                         const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + (j + wide - packed) * count;
                         global float *to = dw + (size_t)((tap0 + tap) * I + i0 + r) * O + o0 + j;
                         global float *direct = whole ? to : 0;
-                        fetch_rows(next_x, x_c, width, share(left, done, tiles), share(left, done + 1, tiles));
-                        fetch_rows(next_columns, dy_c, wide, share(count, done - before, of_dy), share(count, done - before + 1, of_dy));
+                        fetch_part(next_x, x_c, width, left, done, tiles);
+                        fetch_part(next_columns, dy_c, wide, count, done - before, of_dy);
                         ++done;
                         if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
                         else outer_small(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);

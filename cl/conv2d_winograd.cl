@@ -98,9 +98,7 @@ NOINLINE static void undo_tiles(global float *y, const global float *was, const 
 {
     const intv everywhere = act == 1 ? 0 : -1;
     floatv e = (floatv)(0.0f), ey = (floatv)(0.0f);
-    OUTPUTS({
-        STORE_GLOBAL(undo_act(z, LOAD_GLOBAL(was + to), scale, everywhere, &e, &ey), y + to);
-    })
+    OUTPUTS(STORE_GLOBAL(undo_act(z, LOAD_GLOBAL(was + to), scale, everywhere, &e, &ey), y + to);)
     *e_sum = e;
     *ey_sum = ey;
 }
