@@ -89,7 +89,7 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #define LOAD_GLOBAL4(p) (((const global anywhere4 *)(p))->v)
 #define STORE4(x, p) (((anywhere4 *)(p))->v = (x))
 
-// Asks for part k of `parts` of `rows` rows of `width` floats at p + row stride, to have them near when what is computed meanwhile is done.
+// Asks for lines of memory, to have them near when what is computed meanwhile is done.
 #if defined(RHEO_PREFETCH) && defined(__has_builtin)
 #if __has_builtin(__builtin_prefetch)
 #define FETCH(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
@@ -98,12 +98,37 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #ifndef FETCH
 #define FETCH(p)
 #endif
-static void fetch_part(const global float *p, int stride, int width, int rows, int k, int parts)
+static void fetch_row(const global float *p, int width)
 {
-    const int from = min(rows * k / parts, rows), to = min(rows * (k + 1) / parts, rows);
-    p += (size_t)from * stride;
-    for (int r = from; r < to; ++r, p += stride)
-        for (int c = 0; c < width; c += 16) FETCH(p + c);
+    for (int c = 0; c < width; c += 16) FETCH(p + c);
+}
+
+// Of many lines asked for at once a core forgets some, and storing to lines that are far takes as long as reading them. So a tile of wide
+// vectors, which takes four times as long, asks for one with each four steps of its sums, and for those it is stored to as well.
+#define WITHIN (VEC == 16)
+// Of rows of `width` floats, `stride` apart, from column c of the row at p on; a tile asks for `share` of them.
+typedef struct stream { const global float *p; int c, width, stride, share; } stream;
+
+// Of `rows` rows, shared by `tiles` tiles.
+static stream stream_of(const global float *p, int stride, int width, int rows, int tiles)
+{
+    const stream s = { p, 0, width, stride, ((width + 15) / 16 * rows + tiles - 1) / tiles };
+    return s;
+}
+
+static void fetch_next(stream *s)
+{
+    FETCH(s->p + s->c);
+    s->c += 16;
+    if (s->c < s->width) return;
+    s->c = 0;
+    s->p += s->stride;
+}
+
+// The part of a tile's share for which `fours` of steps are too few.
+static void fetch_before(stream *s, int fours)
+{
+    for (int k = fours; k < s->share; ++k) fetch_next(s);
 }
 
 // The last vector overlaps the one before.
@@ -178,12 +203,15 @@ ADD_PRODUCT(add_product, ROWS, private, LOAD)
 ADD_PRODUCT(add_product_small, SMALL, private, LOAD)
 
 // acc[r] += sum over q < n of a[q a_row + r] b[q COLS + :], r < R. By fours: a core that is shared has no room for the counting beside
-// the sums.
+// the sums. Asks for lines of x and y, as the fours after `done`.
 #define ADD_OUTER(name, R, add)                                                                                          \
-    static void name(floatv acc[R][2], const float *a, int a_row, const float *b, int n)                                 \
+    static void name(floatv acc[R][2], const float *a, int a_row, const float *b, int n, stream *x, stream *y,           \
+                     int done)                                                                                           \
     {                                                                                                                    \
         int q = 0;                                                                                                       \
         for (; q + 4 <= n; q += 4, a += 4 * a_row, b += 4 * COLS) {                                                      \
+            if (WITHIN && done + q / 4 < x->share) fetch_next(x);                                                        \
+            if (WITHIN && done + q / 4 < y->share) fetch_next(y);                                                        \
             _Pragma("unroll") for (int j = 0; j < 4; ++j) add(acc, a + j * a_row, 1, b + j * COLS);                      \
         }                                                                                                                \
         for (; q < n; ++q, a += a_row, b += COLS) add(acc, a, 1, b);                                                     \

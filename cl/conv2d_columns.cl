@@ -5,6 +5,7 @@
 #define DEPTH 256               // of the reduction at most, packed and gathered at a time
 #define STRIDE (DEPTH + 16)     // rows an odd number of cache lines apart share no set
 #define WEIGHTS (1 << 16)       // a group packs at a time: half the second-level cache where that is small
+#define STREAMS 3               // x, what backward() reads, y
 #define SPAN_ROWS 48            // positions gathered at a time, a multiple of ROWS
 
 // ---- patches in private memory --------------------------------------------------------------------------------------------
@@ -112,14 +113,23 @@ NOINLINE static void pack_columns(float *to, const global float *w, const global
 // ---- the product ------------------------------------------------------------------------------------------------------
 
 // acc[r] += sum over k < n of a[r, k] w[k], by fours as ADD_OUTER.
-static void multiply_two(floatv acc[ROWS][2], const float *a, const float *w, int n)
+static void multiply_two(floatv acc[ROWS][2], const float *a, const float *w, int n, stream soon[STREAMS])
 {
+    stream s[STREAMS];
     int k = 0;
+#pragma unroll
+    for (int i = 0; i < STREAMS; ++i) s[i] = soon[i];
     for (; k + 4 <= n; k += 4) {
+#pragma unroll
+        for (int i = 0; i < STREAMS; ++i)
+            if (WITHIN && k < 4 * s[i].share) fetch_next(&s[i]);
 #pragma unroll
         for (int j = 0; j < 4; ++j) add_product(acc, a + k + j, STRIDE, w + (k + j) * COLS);
     }
     for (; k < n; ++k) add_product(acc, a + k, STRIDE, w + k * COLS);
+#pragma unroll
+    for (int i = 0; i < STREAMS; ++i)
+        if (WITHIN) soon[i] = s[i];
 }
 
 static void multiply_one(floatv acc[ROWS][2], const float *a, const float *w, int n)
@@ -140,12 +150,12 @@ static floatv finish(floatv z, floatv shift, floatv scale, int act)
 
 // to[r stride + c] = finish(sum over k < n of a[r, k] w[k, c], plus `more` where there is any) for r < rows, c < cols
 NOINLINE static void product(global float *to, const global float *more, int stride, const float *a, const float *w, int n, int rows,
-                             int cols, const float *shift, const float *scale, int act)
+                             int cols, const float *shift, const float *scale, int act, stream soon[STREAMS])
 {
     floatv acc[ROWS][2];
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);
-    if (cols > VEC) multiply_two(acc, a, w, n);
+    if (cols > VEC) multiply_two(acc, a, w, n, soon);
     else multiply_one(acc, a, w, n);
     if (rows < ROWS || cols < COLS) {
         floatv tile[ROWS][2], row[2];
@@ -256,16 +266,24 @@ void conv2d(const global float *x, const global float *w, const global float *b,
             const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
             locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
             gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
-            // Beside each tile, some rows of what is read after it.
+            // Beside each tile, some of what is read after it.
             const int tiles = up / ROWS * ((columns + COLS - 1) / COLS), left = K == I ? min(SPAN_ROWS, last - q - positions) : 0;
+            const int of_y = undo && k + n == K ? positions : 0;
             const global float *next_x = x + (size_t)(q + positions) * x_c + k, *next_y = add + (size_t)q * y_c;
-            for (int c = 0, done = 0; c < columns; c += COLS) {
-                for (int p = 0; p < positions; p += ROWS, ++done) {
+            stream soon[STREAMS] = { stream_of(next_x, x_c, n, left, tiles), stream_of(next_y, y_c, columns, of_y, tiles) };
+            int due_x = 0, due_y = 0;
+            for (int c = 0; c < columns; c += COLS) {
+                for (int p = 0; p < positions; p += ROWS) {
                     const size_t to = (size_t)(q + p) * y_c + c;
-                    fetch_part(next_x, x_c, n, left, done, tiles);
-                    if (undo && k + n == K) fetch_part(next_y, y_c, columns, positions, done, tiles);
+                    if (WITHIN) {
+                        soon[2] = stream_of(y + to, y_c, COLS, ROWS, 1);
+                        for (int i = 0; i < STREAMS; ++i) fetch_before(&soon[i], n / 4);
+                    } else {
+                        for (due_x += left; due_x >= tiles; due_x -= tiles, next_x += x_c) fetch_row(next_x, n);
+                        for (due_y += of_y; due_y >= tiles; due_y -= tiles, next_y += y_c) fetch_row(next_y, columns);
+                    }
                     product(y + to, more ? more + to : 0, y_c, patch + p * STRIDE, weights + c * n, n, min(ROWS, positions - p),
-                            min(COLS, columns - c), shift + c, scale + c, ends);
+                            min(COLS, columns - c), shift + c, scale + c, ends, soon);
                 }
             }
             if (undo && k + n == K) backward(y + (size_t)q * y_c, add + (size_t)q * y_c, y_c, positions, columns, scale, act, sums_);

@@ -16,11 +16,14 @@
 // tile[r, :] = that.
 #define OUTER(name, R, add)                                                                                              \
     NOINLINE static void name(global float *to, int O, int more, float *tile, const float *a, const int *at, int panel,  \
-                              const float *b, int lines, int columns)                                                    \
+                              const float *b, int lines, int columns, stream *soon_x, stream *soon_dy)                   \
     {                                                                                                                    \
         floatv acc[R][2];                                                                                                \
         _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);                            \
-        for (int line = 0; line < lines; ++line, b += columns * COLS) add(acc, a + at[line], panel, b, columns);         \
+        stream sx = *soon_x, sy = *soon_dy;                                                                              \
+        for (int line = 0; line < lines; ++line, b += columns * COLS)                                                    \
+            add(acc, a + at[line], panel, b, columns, &sx, &sy, line * (columns / 4));                                   \
+        if (WITHIN) *soon_x = sx, *soon_dy = sy;                                                                         \
         if (to && more) {                                                                                                \
             _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                              \
                 acc[r][0] += LOAD_GLOBAL(to + r * O);                                                                    \
@@ -140,7 +143,9 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
         const global float *next_dy = dy + ((size_t)(next_n * OH + next_h) * OW + next_v) * dy_c + o0;
         const int of_panel = taps_h * taps_w / run * ((rows + ROWS - 1) / ROWS), of_dy = wide / COLS * of_panel;
         const int tiles = taps / (taps_h * taps_w) * ((outputs + COLS - 1) / COLS) * of_panel;
-        int done = 0;
+        int due_x = 0;
+        const int fours = nn * nh * (nv / 4);
+        stream soon_x = stream_of(next_x, x_c, width, narrow ? 0 : left, tiles);
         const int apart = nn * xh * xw * panel + VEC;
         clear_row(xp + (width + panel - 1) / panel * apart, SLACK);
         for (int tap0 = 0; tap0 < taps; tap0 += taps_h * taps_w) {
@@ -148,16 +153,19 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
             for (int n = 0; n < nn; ++n) {
                 pack_x(xp + n * xh * xw * panel, panel, apart, x + (size_t)(n0 + n) * H * W * x_c + i0, x_c, width, H, W, h, w, xh, xw);
             }
-            for (int j = 0, packed = 0, before = 0; j < outputs; j += COLS) {
+            const global float *next_columns = next_dy;
+            stream soon_dy = { 0 };
+            for (int j = 0, packed = 0, due_dy = 0; j < outputs; j += COLS) {
                 if (j == packed) {
                     for (int line = 0; line < nn * nh; ++line) {
                         const size_t at = ((size_t)(line / nh) * OH + line % nh) * OW * dy_c;
                         pack_dy(dyp + line * nv * COLS, count * COLS, dy_here + at + j, dy_c, nv, min(wide, outputs - j));
                     }
                     packed += wide;
-                    before = done;
+                    due_dy = 0;
+                    next_columns = packed < outputs ? dy_here + packed : next_dy;
+                    soon_dy = stream_of(next_columns, dy_c, wide, narrow ? 0 : count, of_dy);
                 }
-                const global float *const next_columns = packed < outputs ? dy_here + packed : next_dy;
                 for (int r = 0, m; r < rows; r += m) {
                     m = tile_rows(rows - r);
                     const int whole = m <= rows - r && outputs - j >= COLS;
@@ -166,11 +174,15 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                         const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + (j + wide - packed) * count;
                         global float *to = dw + (size_t)((tap0 + tap) * I + i0 + r) * O + o0 + j;
                         global float *direct = whole ? to : 0;
-                        fetch_part(next_x, x_c, width, left, done, tiles);
-                        fetch_part(next_columns, dy_c, wide, count, done - before, of_dy);
-                        ++done;
-                        if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
-                        else outer_small(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv);
+                        if (WITHIN && !narrow) {
+                            fetch_before(&soon_x, fours);
+                            fetch_before(&soon_dy, fours);
+                        } else {
+                            for (due_x += left; due_x >= tiles; due_x -= tiles, next_x += x_c) fetch_row(next_x, width);
+                            for (due_dy += count; due_dy >= of_dy; due_dy -= of_dy, next_columns += dy_c) fetch_row(next_columns, wide);
+                        }
+                        if (m == ROWS) outer_rows(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv, &soon_x, &soon_dy);
+                        else outer_small(direct, O, more, tile, a, x_at, panel, b, nn * nh, nv, &soon_x, &soon_dy);
                         for (int k = 0; !whole && k < min(m, rows - r); ++k)
                             put_row(to + (size_t)k * O, tile + k * COLS, min(COLS, outputs - j), more);
                     }

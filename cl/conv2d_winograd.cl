@@ -41,12 +41,24 @@ kernel void winograd_weights(const global float *w, global float *u, int I, int 
 
 ADD_PRODUCT(add_product_global, ROWS, global, LOAD_GLOBAL)
 
-// m[p, t, :] = sum over k < n of v[p, t, k] u[p, k, :] of all points p and `count` tiles t; points are TILES COLS apart in m, `apart` in v,
-// rows COLS and `stride`.
-NOINLINE static void multiply(float *m, const float *v, int apart, int stride, const global float *u, int n, int count)
+// Asks for a panel of columns at the positions of a tile.
+static void fetch_tile(const global float *p, int below, int right)
 {
-    for (int p = 0; p < POINTS; ++p, m += TILES * COLS, v += apart, u += n * COLS) {
+    for (int k = 0; k < OUT * OUT; ++k) fetch_row(p + k / OUT * below + k % OUT * right, COLS);
+}
+
+// m[p, t, :] = sum over k < n of v[p, t, k] u[p, k, :] of all points p and `count` tiles t; points are TILES COLS apart in m, `apart` in v,
+// rows COLS and `stride`. Beside the products, asks for the tiles' panels of y, at `at`, and of `was`, where there is one.
+NOINLINE static void multiply(float *m, const float *v, int apart, int stride, const global float *u, int n, int count, const int *at,
+                              const global float *y, const global float *was, int y_c, int below, int right)
+{
+    const int products = POINTS * ((count + ROWS - 1) / ROWS);
+    for (int p = 0, due = 0; p < POINTS; ++p, m += TILES * COLS, v += apart, u += n * COLS) {
         for (int t = 0; t < count; t += ROWS) {
+            for (due += count; due >= products; due -= products, ++at) {
+                fetch_tile(y + (size_t)*at * y_c, below, right);
+                if (was) fetch_tile(was + (size_t)*at * y_c, below, right);
+            }
             floatv acc[ROWS][2];
             const float *row = v + t * stride;
             float *to = m + t * COLS;
@@ -103,12 +115,6 @@ NOINLINE static void undo_tiles(global float *y, const global float *was, const 
     *ey_sum = ey;
 }
 
-// Asks for a vector of columns at the positions of a tile.
-static void fetch_tile(const global float *p, int below, int right)
-{
-    for (int k = 0; k < OUT * OUT; ++k) FETCH(p + k / OUT * below + k % OUT * right);
-}
-
 // What conv2d of conv2d_columns.cl computes, of y as wide as O; u at `u_at` in `work`. A group takes a share of `all` tiles, `tiles` at a
 // time. With undo, its sums [g, 2, O] are at the beginning of `work`; then O is a multiple of VEC and at most COLUMNS_MAX.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -137,10 +143,10 @@ void conv2d_winograd(const global float *x, global float *work, const global flo
             place(s, g, OH, OW, &at[t], &high[t], &wide[t]);
             window(from, x, zeros, s.n, corner_h(s, g) - pad_h, corner_w(s, g) - pad_w, SEEN, dilation, H, W, x_c);
             transform_x(v + t * stride, apart, from, 0, I, I, s.n == images - 1);
-            if (undo) fetch_tile(add + (size_t)at[t] * y_c, below, right);
         }
         for (int panel = 0; panel < panels; ++panel) {
-            multiply(m, v, apart, stride, u + panel * POINTS * I * COLS, I, count);
+            multiply(m, v, apart, stride, u + panel * POINTS * I * COLS, I, count, at, y + panel * COLS, undo ? add + panel * COLS : 0, y_c,
+                     below, right);
             for (int o = panel * COLS, part = 0; part < COLS && o < O; part += VEC, o += VEC) {
                 const int n = min(VEC, O - o);
                 floatv shift = (floatv)(0.0f), scale = (floatv)(0.0f), e, ey;
@@ -149,7 +155,6 @@ void conv2d_winograd(const global float *x, global float *work, const global flo
                     scale = exp(factor * load_part(l + o, n));
                 }
                 if (undo) {
-                    for (int t = 0; part > 0 && t < count; ++t) fetch_tile(add + (size_t)at[t] * y_c + o + VEC, below, right);
                     undo_tiles(y + o, add + o, m + part, at, high, wide, count, y_c, below, right, scale, act, &e, &ey);
                     add_to_sums(sums_, o, e, ey);
                 } else finish_tiles(y + o, adds ? add + o : 0, m + part, at, high, wide, count, y_c, below, right, n, shift, scale, act);

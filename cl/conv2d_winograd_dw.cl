@@ -15,8 +15,9 @@
     NOINLINE static void name(float *to, int n, const float *a, int a_row, const float *b, int tiles)                    \
     {                                                                                                                    \
         floatv acc[R][2];                                                                                                \
+        stream none = { 0 };                                                                                             \
         _Pragma("unroll") for (int r = 0; r < R; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);                            \
-        add(acc, a, a_row, b, tiles);                                                                                    \
+        add(acc, a, a_row, b, tiles, &none, &none, 0);                                                                   \
         _Pragma("unroll") for (int r = 0; r < R; ++r) {                                                                  \
             STORE(LOAD(to + r * n) + acc[r][0], to + r * n);                                                             \
             STORE(LOAD(to + r * n + VEC) + acc[r][1], to + r * n + VEC);                                                 \
