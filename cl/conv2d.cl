@@ -211,7 +211,8 @@ ADD_PRODUCT(add_product_small, SMALL, private, LOAD)
         int q = 0;                                                                                                       \
         for (; q + 4 <= n; q += 4, a += 4 * a_row, b += 4 * COLS) {                                                      \
             if (WITHIN && done + q / 4 < x->share) fetch_next(x);                                                        \
-            if (WITHIN && done + q / 4 < y->share) fetch_next(y);                                                        \
+            _Pragma("unroll") for (int j = 0; j < 3; ++j)                                                                \
+                if (WITHIN && 3 * (done + q / 4) + j < y->share) fetch_next(y);                                          \
             _Pragma("unroll") for (int j = 0; j < 4; ++j) add(acc, a + j * a_row, 1, b + j * COLS);                      \
         }                                                                                                                \
         for (; q < n; ++q, a += a_row, b += COLS) add(acc, a, 1, b);                                                     \

@@ -145,7 +145,7 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
         const int tiles = taps / (taps_h * taps_w) * ((outputs + COLS - 1) / COLS) * of_panel;
         int due_x = 0;
         const int fours = nn * nh * (nv / 4);
-        stream soon_x = stream_of(next_x, x_c, width, narrow ? 0 : left, tiles);
+        stream soon_x = stream_of(next_x, x_c, width, left, tiles);
         const int apart = nn * xh * xw * panel + VEC;
         clear_row(xp + (width + panel - 1) / panel * apart, SLACK);
         for (int tap0 = 0; tap0 < taps; tap0 += taps_h * taps_w) {
@@ -164,7 +164,7 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                     packed += wide;
                     due_dy = 0;
                     next_columns = packed < outputs ? dy_here + packed : next_dy;
-                    soon_dy = stream_of(next_columns, dy_c, wide, narrow ? 0 : count, of_dy);
+                    soon_dy = stream_of(next_columns, dy_c, wide, count, of_dy);
                 }
                 for (int r = 0, m; r < rows; r += m) {
                     m = tile_rows(rows - r);
@@ -174,9 +174,9 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                         const float *a = xk + (tap / taps_w * xw + tap % taps_w) * dilation * panel, *b = dyp + (j + wide - packed) * count;
                         global float *to = dw + (size_t)((tap0 + tap) * I + i0 + r) * O + o0 + j;
                         global float *direct = whole ? to : 0;
-                        if (WITHIN && !narrow) {
+                        if (WITHIN) {
                             fetch_before(&soon_x, fours);
-                            fetch_before(&soon_dy, fours);
+                            fetch_before(&soon_dy, 3 * fours);
                         } else {
                             for (due_x += left; due_x >= tiles; due_x -= tiles, next_x += x_c) fetch_row(next_x, width);
                             for (due_dy += count; due_dy >= of_dy; due_dy -= of_dy, next_columns += dy_c) fetch_row(next_columns, wide);

@@ -11,10 +11,11 @@
 #define THIN_SUMS ((THIN_TILE + VEC - 1) / VEC)     // vectors that hold a sum for each of a tile
 
 // sums[r C + c] = sum over taps and i of row r at the tap [i] times w[tap, i, c], for R positions at, h, v as locate() gives them and
-// C columns, w in vectors along i.
+// C columns, w in vectors along i. Each tap asks for `lines` lines from `next` on.
 #define THIN_MULTIPLY(name, R, C)                                                                                             \
     NOINLINE static void name(floatv *sums, const global float *x, const global float *zeros, const int *at, const int *h,  \
-                              const int *v, int H, int W, int I, int x_c, int kh, int kw, int dilation, const floatv *w)      \
+                              const int *v, int H, int W, int I, int x_c, int kh, int kw, int dilation, const floatv *w,      \
+                              const global float *next, int lines)                                                            \
     {                                                                                                                         \
         floatv acc[R][C], flat[THIN_SUMS * VEC];                                                                              \
         _Pragma("unroll") for (int r = 0; r < R; ++r)                                                                         \
@@ -27,6 +28,7 @@
                     const bool inside = (uint)(h[r] + dh) < (uint)H & (uint)(v[r] + dw) < (uint)W;                            \
                     row[r] = inside ? x + at[r] + shift : zeros;                                                              \
                 }                                                                                                             \
+                for (int k = 0; k < lines; ++k, next += 16) FETCH(next);                                                      \
                 for (int k = 0; k < I; k += VEC, w += C) {                                                                    \
                     if (R < C) {                                                                                              \
                         floatv xr[R];                                                                                         \
@@ -112,11 +114,14 @@ void conv2d_thin(const global float *x, const global float *w, const global floa
     }
     for (int p = first; p < last; p += rows) {
         locate(p, last, rows, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
+        // The last tap of the next tile's positions is what no tile has read yet.
+        const global float *const next = x + at[0] + (K / I / kw - 1) * dilation * W * x_c + (kw - 1) * dilation * x_c + rows * x_c;
         for (int j = 0; j < n; j += width) {
             const floatv *wj = weights + j * K / VEC;
-            if (width == 2) thin_multiply2(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj);
-            else if (width == 3) thin_multiply3(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj);
-            else thin_multiply4(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj);
+            const int lines = j == 0 ? (rows * x_c / 16 + K / I - 1) / (K / I) : 0;
+            if (width == 2) thin_multiply2(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj, next, lines);
+            else if (width == 3) thin_multiply3(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj, next, lines);
+            else thin_multiply4(sums_, x, zeros, at, h, v, H, W, I, x_c, K / I / kw, kw, dilation, wj, next, lines);
             for (int r = 0; r < min(rows, last - p); ++r) {
                 const size_t to = (size_t)(p + r) * y_c + o;
                 for (int c = j; c < min(j + width, n); ++c) {

@@ -38,10 +38,10 @@ static void transform(float *to, int apart, const seen *tile, int of_dy, int c0,
     else transform_x(to, apart, tile->x, c0, count, channels, tile->last);
 }
 
-// Asks for a vector pair at channel c of what no other tile asks for.
+// Asks for a panel of columns, c floats from the first channel, of what no other tile asks for.
 static void fetch(const seen *tile, int of_dy, int c)
 {
-    for (int k = 0; k < OUT * OUT; ++k) FETCH((of_dy ? tile->dy[k] : tile->x[(1 + k / OUT) * SEEN + 1 + k % OUT]) + c);
+    for (int k = 0; k < OUT * OUT; ++k) fetch_row((of_dy ? tile->dy[k] : tile->x[(1 + k / OUT) * SEEN + 1 + k % OUT]) + c, COLS);
 }
 
 // Group (g, c, part): the rows from g row_block on and the columns from c column_block on, of a share of `all` tiles, `tiles` at a time;
@@ -75,14 +75,15 @@ void conv2d_winograd_dw(const global float *x, const global float *dy, global fl
             window(see[t].dy, dy, zeros, s.n, h, w, OUT, dilation, OH, OW, O);
             see[t].last = s.n == images - 1;
             transform(v + t * stride, apart, &see[t], mirrored, r0, rows, R);
-            fetch(&see[t], !mirrored, c0);
         }
         for (int c = 0; c < width; c += COLS) {
             for (int t = 0; t < count; ++t) {
-                if (c + COLS < columns) fetch(&see[t], !mirrored, c0 + c + COLS);
                 transform(d + t * COLS, tiles * COLS, &see[t], !mirrored, c0 + c, COLS, C);
             }
-            for (int p = 0; p < POINTS; ++p) {
+            // The next panel of columns, after the last the first of the next tiles, which see as many positions further.
+            const int next = c + COLS < width ? c0 + c + COLS : c0 + OUT * OUT * tiles * C;
+            for (int p = 0, due = 0, t = 0; p < POINTS; ++p) {
+                for (due += count; due >= POINTS; due -= POINTS, ++t) fetch(&see[t], !mirrored, next);
                 const float *a = v + p * apart, *b = d + p * tiles * COLS;
                 float *to = sums + p * room + c;
                 for (int r = 0, m; r < rows; r += m) {

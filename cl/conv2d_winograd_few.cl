@@ -28,13 +28,15 @@ kernel void winograd_few_weights(const global float *w, global float *u, int I, 
 }
 
 // m[p, r C + c] = (or with `more` +=) the sum over n vectors k of v[p, r, k] u[p, k, c], of R tiles and C columns. Points are FEW_SUMS
-// vectors apart in m, `apart` and `u_apart` floats in v and u, tiles `stride`. 12 sums leave 4 of 16 registers.
+// vectors apart in m, `apart` and `u_apart` floats in v and u, tiles `stride`. 12 sums leave 4 of 16 registers. Each point asks for `lines`
+// lines from `next` on.
 #define FEW_MULTIPLY(name, R, C)                                                                                             \
     NOINLINE static void name(floatv *m, const float *v, int apart, int stride, const global float *u, int u_apart, int n,  \
-                              int more)                                                                                     \
+                              int more, const global float *next, int lines)                                                \
     {                                                                                                                        \
         for (int p = 0; p < 16; ++p, m += FEW_SUMS, v += apart, u += u_apart) {                                              \
             floatv acc[R][C];                                                                                                \
+            for (int k = 0; k < lines; ++k, next += 16) FETCH(next);                                                         \
             _Pragma("unroll") for (int s = 0; s < R * C; ++s) acc[s / C][s % C] = more ? m[s] : (floatv)(0.0f);              \
             for (int k = 0; k < n; ++k) {                                                                                    \
                 floatv held[R < C ? R : C];                                                                                  \
@@ -101,15 +103,17 @@ void conv2d_winograd_few(const global float *x, const global float *u, const glo
             place(s, g, OH, OW, &at[t], &high[t], &wide[t]);
             window(from[t], x, zeros, s.n, corner_h(s, g) - pad_h, corner_w(s, g) - pad_w, 4, dilation, H, W, x_c);
         }
+        // About what the next tiles see that none has seen yet: as many positions, two lines further.
+        const global float *const next = x + (size_t)(4 * (t0 + tiles) + 2 * W) * x_c;
         for (int i = 0; i < I; i += depth) {
-            const int n = min(depth, I - i);
+            const int n = min(depth, I - i), lines = i == 0 && dilation == 1 ? (4 * tiles * x_c / 16 + 16 * panels - 1) / (16 * panels) : 0;
             for (int t = 0; t < count; ++t) transform_x(v + t * stride, apart, from[t], i, n, I, 0);
             for (int j = 0; j < panels; ++j) {
                 const global float *uj = u + (j * 16 * I + i) * width;
                 floatv *mj = m + j * 16 * FEW_SUMS;
-                if (width == 2) few_multiply2(mj, v, apart, stride, uj, I * 2, n / VEC, i > 0);
-                else if (width == 3) few_multiply3(mj, v, apart, stride, uj, I * 3, n / VEC, i > 0);
-                else few_multiply4(mj, v, apart, stride, uj, I * 4, n / VEC, i > 0);
+                if (width == 2) few_multiply2(mj, v, apart, stride, uj, I * 2, n / VEC, i > 0, next + j * 256 * lines, lines);
+                else if (width == 3) few_multiply3(mj, v, apart, stride, uj, I * 3, n / VEC, i > 0, next + j * 256 * lines, lines);
+                else few_multiply4(mj, v, apart, stride, uj, I * 4, n / VEC, i > 0, next + j * 256 * lines, lines);
             }
         }
         for (int j = 0; j < panels; ++j) {
