@@ -1,5 +1,5 @@
 // conv2d on CPUs with vectors along the output's channels: a register tile of ROWS positions x COLS columns, for all but few
-// columns; with the means of conv2d.cl, which comes before it.
+// columns; with the means of conv2d.cl and conv2d_patch.cl, which come before it.
 
 #if RHEO_CPU
 #define DEPTH 256               // of the reduction at most, packed and gathered at a time
@@ -7,37 +7,6 @@
 #define WEIGHTS (1 << 16)       // a group packs at a time: half the second-level cache where that is small
 #define STREAMS 3               // x, what backward() reads, y
 #define SPAN_ROWS 48            // positions gathered at a time, a multiple of ROWS
-
-// ---- patches in private memory --------------------------------------------------------------------------------------------
-
-// to[r stride + j] = patch[r, k0 + j] for j < n, where a position of x has C channels of which the first I take part. Taps side
-// by side read side by side unless dilated or parts of a position: one run a window row. Short runs are copied by fours as long as x
-// goes on up to `end`; what is too much of them lies where the next run will.
-NOINLINE static void gather(float *to, int stride, int rows, const global float *x, const global float *end, const int *at, const int *h,
-                            const int *w, int H, int W, int C, int I, int kw, int dilation, int k0, int n)
-{
-    const int taps = dilation == 1 && C == I ? kw : 1, run = taps * I;
-    for (int k = 0; k < n;) {
-        const int part = (k0 + k) / run, c = k0 + k - part * run, len = min(run - c, n - k), tap = part * taps;
-        const int dh = tap / kw * dilation, dw = tap % kw * dilation, shift = (dh * W + dw) * C + c;
-        for (int r = 0; r < rows; ++r) {
-            float *row = to + r * stride + k;
-            const global float *from = x + at[r] + shift;
-            const int left = (w[r] + dw) * C + c, first = max(-left, 0), last = min(W * C - left, len);
-            if ((uint)(h[r] + dh) >= (uint)H || first >= last) {
-                if (len >= VEC) clear_row(row, len);
-                else for (int j = 0; j < len; j += 4) STORE4((float4)(0.0f), row + j);
-            } else if (last - first == len && len < VEC && from + len + 3 < end) {
-                for (int j = 0; j < len; j += 4) STORE4(LOAD_GLOBAL4(from + j), row + j);
-            } else {
-                if (first > 0) clear_row(row, first);
-                copy_row(row + first, from + first, last - first);
-                if (last < len) clear_row(row + last, len - last);
-            }
-        }
-        k += len;
-    }
-}
 
 // ---- weights in private memory: to[j, k, c] is weight k of column j COLS + c, k < n --------------------------------------
 
@@ -265,18 +234,22 @@ void conv2d(const global float *x, const global float *w, const global float *b,
         for (int q = first; q < last; q += SPAN_ROWS) {
             const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
             locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
-            gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
-            // Beside each tile, some of what is read after it.
+            if (I <= 4 && I < x_c && x_c >= 4 && k % I == 0)
+                gather_few(patch, STRIDE, up, x, at, h, v, H, W, x_c, I, kw, dilation, k / I, (n + I - 1) / I);
+            else gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
+            // Beside each tile, some of what is read after it, and where it is stored or, if it is too short for that, the next positions are.
             const int tiles = up / ROWS * ((columns + COLS - 1) / COLS), left = K == I ? min(SPAN_ROWS, last - q - positions) : 0;
             const int of_y = undo && k + n == K ? positions : 0;
             const global float *next_x = x + (size_t)(q + positions) * x_c + k, *next_y = add + (size_t)q * y_c;
-            stream soon[STREAMS] = { stream_of(next_x, x_c, n, left, tiles), stream_of(next_y, y_c, columns, of_y, tiles) };
+            const global float *const after = y + (size_t)(q + positions) * y_c;
+            stream soon[STREAMS] = { stream_of(next_x, x_c, n, left, tiles), stream_of(next_y, y_c, columns, of_y, tiles),
+                                     stream_of(after, y_c, columns, min(SPAN_ROWS, last - q - positions), tiles) };
             int due_x = 0, due_y = 0;
             for (int c = 0; c < columns; c += COLS) {
                 for (int p = 0; p < positions; p += ROWS) {
                     const size_t to = (size_t)(q + p) * y_c + c;
                     if (WITHIN) {
-                        soon[2] = stream_of(y + to, y_c, COLS, ROWS, 1);
+                        if (n / 4 >= ROWS * COLS / 16) soon[2] = stream_of(y + to, y_c, COLS, ROWS, 1);
                         for (int i = 0; i < STREAMS; ++i) fetch_before(&soon[i], n / 4);
                     } else {
                         for (due_x += left; due_x >= tiles; due_x -= tiles, next_x += x_c) fetch_row(next_x, n);
