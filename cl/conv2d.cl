@@ -203,7 +203,7 @@ ADD_PRODUCT(add_product, ROWS, private, LOAD)
 ADD_PRODUCT(add_product_small, SMALL, private, LOAD)
 
 // acc[r] += sum over q < n of a[q a_row + r] b[q COLS + :], r < R. By fours: a core that is shared has no room for the counting beside
-// the sums. Asks for lines of x and y, as the fours after `done`.
+// the sums. They follow `done` others of the tile, and each asks for a line of x and three of y.
 #define ADD_OUTER(name, R, add)                                                                                          \
     static void name(floatv acc[R][2], const float *a, int a_row, const float *b, int n, stream *x, stream *y,           \
                      int done)                                                                                           \
