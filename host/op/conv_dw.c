@@ -50,10 +50,11 @@ static int64_t cpu_blocks(const rheo_conv *c, const cpu_cut *u)
 }
 
 /* Positions are cut into parts rather than blocks made smaller, which pack x and dy over and over, unless parts of dw, each written
- * and read once, come to more than some of x and dy. */
+ * and read once, come to more than some of x and dy. An even number: three keep one of two cores waiting. */
 static int64_t parts_worth(const rheo_conv *c, int64_t blocks, double flops)
 {
-    const int64_t wanted = smaller(divide_up(RHEO_WANTED_GROUPS / 4, blocks), (int64_t)(flops / (WORTH_A_GROUP * (double)blocks)));
+    const int64_t most = smaller(divide_up(RHEO_WANTED_GROUPS / 4, blocks), (int64_t)(flops / (WORTH_A_GROUP * (double)blocks)));
+    const int64_t wanted = most > 1 ? round_up(most, 2) : most;
     return wanted > 1 && 4 * wanted * conv_depth(c) * c->o <= conv_positions(c) * (c->i + c->o) ? wanted : 1;
 }
 
