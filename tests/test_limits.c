@@ -19,13 +19,14 @@ Test(limits, are_read)
     setenv("RHEO_LIMIT_GROUP", "100", 1);
     setenv("RHEO_LIMIT_FMA", "0", 1);
     setenv("RHEO_LIMIT_LAUNCH", "3M", 1);
+    setenv("RHEO_LIMIT_OVERLAP", "0", 1);
     dev = test_device();
     const rheo_device_facts *f = rheo_device_facts_of(dev);
     cr_expect_eq(f->local_bytes, 16384);
     cr_expect_eq(f->largest_buffer_bytes, 8 << 20);
     cr_expect_eq(f->global_bytes, whole.global_bytes);
     cr_expect(f->max_group == 100 && f->group == 64);
-    cr_expect(!f->fast_fma);
+    cr_expect(!f->fast_fma && !f->overlaps);
     cr_expect_eq(f->launch_flops, 3 << 20);
     rheo_device_close(dev);
 }

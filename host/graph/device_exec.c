@@ -34,10 +34,26 @@ static rheo_status final_copies(rheo_device_program *p, rheo_error *err)
     return st;
 }
 
+/* Of n commands, those that do not depend on each other side by side. */
+static rheo_status run_section(rheo_device_program *p, const rheo_command *first, int n, rheo_error *err)
+{
+    rheo_error own = RHEO_ERROR_INIT;
+    rheo_status st = rheo_section_begin(p->dev, err);
+    if (st) return st;
+    for (const rheo_command *c = first; c < first + n && !st; c++)
+        st = rheo_section_launch(p->dev, c->kernel, c->grid, c->args, c->n_args, c->after, c->n_after, err);
+    const rheo_status ended = rheo_section_end(p->dev, st ? &own : err);
+    return st ? st : ended;
+}
+
 rheo_status rheo_device_program_run(rheo_device_program *p, rheo_error *err)
 {
     rheo_status st = RHEO_OK;
-    for (int k = 0; k < p->n_commands && !st; k++) st = run_command(p, &p->commands[k], err);
+    for (int k = 0, n; k < p->n_commands && !st; k += n) {
+        const bool overlaps = p->overlaps[k / RHEO_SECTION_MOST];
+        n = overlaps ? rheo_section_length(p, k) : 1;
+        st = overlaps ? run_section(p, &p->commands[k], n, err) : run_command(p, &p->commands[k], err);
+    }
     if (!st) st = final_copies(p, err);
     return st ? st : rheo_flush(p->dev, err);
 }

@@ -4,6 +4,12 @@
 
 #include "graph/executor.h"
 
+/* Memory that a launch reads, or writes and perhaps reads. */
+typedef struct rheo_access {
+    rheo_place place;
+    bool writes;
+} rheo_access;
+
 typedef enum rheo_command_kind { RHEO_LAUNCH, RHEO_CALL, RHEO_FILL_NAN } rheo_command_kind;
 
 typedef struct rheo_command {
@@ -12,7 +18,11 @@ typedef struct rheo_command {
     rheo_kernel *kernel;
     rheo_grid grid;
     int n_args;
-    rheo_arg *args;             /* of a launch; in the graph's memory */
+    rheo_arg *args;             /* of a launch; in the graph's memory, as are the following */
+    rheo_access *uses;          /* of a launch */
+    int n_uses;
+    const uint8_t *after;       /* of a launch in a section that overlaps: those of it that pass first */
+    int n_after;
     rheo_call call;
     void *data;                 /* of a call; in the graph's memory */
     cl_mem buffer;              /* of a fill */
@@ -35,7 +45,17 @@ struct rheo_device_program {
     int n_views, n_buckets;
     rheo_command *commands;
     int n_commands, commands_capacity, n_launches;
+    bool *overlaps;             /* each section of RHEO_SECTION_MOST commands */
 };
+
+/* Commands of the section that begins with the k-th. */
+static inline int rheo_section_length(const rheo_device_program *p, int k)
+{
+    return p->n_commands - k < RHEO_SECTION_MOST ? p->n_commands - k : RHEO_SECTION_MOST;
+}
+
+/* Finds out which launches may run side by side (overlap.c). */
+rheo_status rheo_device_program_overlap(rheo_device_program *p, rheo_error *err);
 
 /* The buffer of a place, made on its first use; it belongs to the program. */
 rheo_status rheo_device_view(rheo_device_program *p, const rheo_place *place, cl_mem *out, rheo_error *err);

@@ -115,6 +115,21 @@ static rheo_status push(rheo_device_program *p, rheo_command c, rheo_error *err)
     return RHEO_OK;
 }
 
+/* Of one of the node's buffers. An input that lies where an output does is written. */
+static bool find_access(const rheo_launcher *l, cl_mem buffer, rheo_access *out)
+{
+    const rheo_layout *layout = l->program->l;
+    const rheo_node *n = l->node;
+    int i = 0, k = 0;
+    while (k < n->n_out && l->out[k] != buffer) k++;
+    while (i < n->n_in && l->in[i] != buffer) i++;
+    if (l->work == buffer) *out = (rheo_access){ layout->work[n->id], true };
+    else if (k < n->n_out) *out = (rheo_access){ layout->place[n->id * RHEO_MAX_OUT + k], true };
+    else if (i < n->n_in) *out = (rheo_access){ layout->place[rheo_slot_of(n->in[i])], false };
+    else return false;
+    return true;
+}
+
 rheo_status rheo_emit(rheo_launcher *l, const char *program, const char *kernel, rheo_grid grid, int n_args, const rheo_arg *args,
                       rheo_error *err)
 {
@@ -123,8 +138,12 @@ rheo_status rheo_emit(rheo_launcher *l, const char *program, const char *kernel,
     const rheo_status st = rheo_kernel_get(p->dev, program, kernel, &c.kernel, err);
     if (st) return st;
     c.args = rheo_graph_alloc(p->g, (size_t)n_args * sizeof *args);
-    if (!c.args) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
+    c.uses = rheo_graph_alloc(p->g, (size_t)n_args * sizeof *c.uses);
+    if (!c.args || !c.uses) return rheo_fail(err, RHEO_ENOMEM, "plan: out of memory");
     memcpy(c.args, args, (size_t)n_args * sizeof *args);
+    for (int a = 0; a < n_args; a++)
+        if (args[a].is_buffer && args[a].value.buffer && !find_access(l, args[a].value.buffer, &c.uses[c.n_uses++]))
+            return rheo_fail(err, RHEO_EINVAL, "kernel %s: argument %d is no input, output or workspace of %s", kernel, a, l->node->op->name);
     p->n_launches++;
     return push(p, c, err);
 }
@@ -186,6 +205,7 @@ rheo_status rheo_device_program_create(rheo_graph *g, const rheo_layout *layout,
         st = record_node(p, g->nodes[layout->order[k]], err);
         if (!st && separate) st = record_deaths(p, g->nodes[layout->order[k]], err);
     }
+    if (!st) st = rheo_device_program_overlap(p, err);
     if (!st) st = rheo_finish(p->dev, err);     /* literals are on the device now */
     if (!st) {
         *out = p;
@@ -203,6 +223,7 @@ void rheo_device_program_destroy(rheo_device_program *p)
     free(p->views);
     free(p->arenas);
     free(p->commands);
+    free(p->overlaps);
     free(p);
 }
 

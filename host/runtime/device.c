@@ -40,6 +40,7 @@ rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, r
     if (kind && strcmp(kind, "gpu") == 0) {
         dev->found.facts.kind = RHEO_GPU;
         dev->found.facts.vector_width = 1;
+        dev->found.facts.overlaps = false;
     }
     rheo_program_options(&dev->found.facts, dev->options);
 
@@ -60,6 +61,9 @@ rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, r
         st = rheo_cl_fail(err, code, "%s: clCreateCommandQueue", name);
         goto done;
     }
+    if (dev->found.facts.overlaps && !dev->profile)
+        dev->loose = clCreateCommandQueue(dev->context, found->id, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &code);
+    dev->found.facts.overlaps = dev->loose != NULL;
     *out = dev;
     dev = NULL;
 done:
@@ -84,6 +88,7 @@ void rheo_device_close(rheo_device *dev)
         free(dev->programs[p].source);
         free(dev->programs[p].warm);
     }
+    if (dev->loose) clReleaseCommandQueue(dev->loose);
     if (dev->queue) clReleaseCommandQueue(dev->queue);
     if (dev->context) clReleaseContext(dev->context);
     rheo_memory_drop(dev->memory);

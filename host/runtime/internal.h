@@ -41,6 +41,12 @@ struct rheo_kernel {
 
 typedef struct rheo_memory rheo_memory;
 
+typedef struct rheo_section {
+    cl_event begin, marks[RHEO_SECTION_MOST];    /* begin: NULL outside; a mark for each launch */
+    bool followed[RHEO_SECTION_MOST];            /* some launch waits for it */
+    int n;
+} rheo_section;
+
 struct rheo_device {
     rheo_found found;
     char options[RHEO_OPTIONS_TEXT];         /* what every program is built with */
@@ -48,7 +54,8 @@ struct rheo_device {
     rheo_memory *memory;     /* in use: buffer.c */
     bool pocl;               /* rheo_is_pocl; it compiles further at the first launch with a group size: saved.c */
     cl_context context;
-    cl_command_queue queue;
+    cl_command_queue queue, loose;           /* loose: of sections, in no order; NULL where launches do not overlap */
+    rheo_section section;
     bool profile;
     cl_event last_launch;
     rheo_program programs[RHEO_MAX_PROGRAMS];
@@ -65,6 +72,10 @@ bool rheo_is_pocl(const rheo_device_facts *f);
 rheo_status rheo_device_open_found(const rheo_found *found, rheo_device **out, rheo_error *err);
 /* Of what is kept for the device, its driver and the options of its programs. */
 rheo_cache_key rheo_device_key(const rheo_device *dev);
+
+/* launch.c: into a queue; of `after` there may be none, and *mark, which the caller releases, may not be wanted. */
+rheo_status rheo_launch_into(rheo_device *dev, cl_command_queue queue, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args,
+                             const cl_event *after, int n_after, cl_event *mark, rheo_error *err);
 
 /* speed.c: which of n devices (n > 0) is fastest, by a measurement that is remembered. */
 size_t rheo_device_fastest(const rheo_found *const *found, size_t n);

@@ -97,20 +97,28 @@ static rheo_status set_args(const rheo_device *dev, const rheo_kernel *k, const 
     return RHEO_OK;
 }
 
-rheo_status rheo_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args, rheo_error *err)
+rheo_status rheo_launch_into(rheo_device *dev, cl_command_queue queue, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args,
+                             const cl_event *after, int n_after, cl_event *mark, rheo_error *err)
 {
-    cl_event event = NULL;
     rheo_status st = fit_grid(dev, kernel, &grid, err);
     if (!st) st = set_args(dev, kernel, args, n_args, err);
     if (st) return st;
-    const cl_int code = clEnqueueNDRangeKernel(dev->queue, kernel->handle, 3, NULL, grid.global, grid.local[0] ? grid.local : NULL, 0, NULL,
-                                               dev->profile ? &event : NULL);
+    const cl_int code = clEnqueueNDRangeKernel(queue, kernel->handle, 3, NULL, grid.global, grid.local[0] ? grid.local : NULL,
+                                               (cl_uint)n_after, n_after ? after : NULL, mark);
     if (code != CL_SUCCESS)
         return rheo_cl_fail(err, code, "kernel %s: clEnqueueNDRangeKernel of %zu x %zu x %zu work-items", kernel->name, grid.global[0],
                             grid.global[1], grid.global[2]);
+    rheo_program_launched(dev, kernel, &grid);
+    return RHEO_OK;
+}
+
+rheo_status rheo_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args, rheo_error *err)
+{
+    cl_event event = NULL;
+    const rheo_status st = rheo_launch_into(dev, dev->queue, kernel, grid, args, n_args, NULL, 0, dev->profile ? &event : NULL, err);
+    if (st) return st;
     if (dev->last_launch) clReleaseEvent(dev->last_launch);
     dev->last_launch = event;
-    rheo_program_launched(dev, kernel, &grid);
     return RHEO_OK;
 }
 

@@ -36,13 +36,14 @@ static rheo_status lower(const char *variable, const char *expected, uint64_t *v
 rheo_status rheo_limits_apply(rheo_device_facts *f, rheo_error *err)
 {
     const char *const bytes = "bytes, as in 64M, 32K, 1G";
-    uint64_t group = f->max_group, vector = f->vector_width, fma = f->fast_fma;
+    uint64_t group = f->max_group, vector = f->vector_width, fma = f->fast_fma, overlaps = f->overlaps;
     rheo_status st = lower("RHEO_LIMIT_MEMORY", bytes, &f->global_bytes, err);
     if (!st) st = lower("RHEO_LIMIT_BUFFER", bytes, &f->largest_buffer_bytes, err);
     if (!st) st = lower("RHEO_LIMIT_LOCAL", bytes, &f->local_bytes, err);
     if (!st) st = lower("RHEO_LIMIT_GROUP", "work-items, 64 or more", &group, err);
     if (!st) st = lower("RHEO_LIMIT_VECTOR", "floats, 4, 8 or 16", &vector, err);
     if (!st) st = lower("RHEO_LIMIT_FMA", "0 or 1", &fma, err);
+    if (!st) st = lower("RHEO_LIMIT_OVERLAP", "0 or 1", &overlaps, err);
     f->launch_flops = LAUNCH_FLOPS;
     if (!st) st = lower("RHEO_LIMIT_LAUNCH", "floating-point operations, 1 or more", &f->launch_flops, err);
     if (st) return st;
@@ -53,5 +54,6 @@ rheo_status rheo_limits_apply(rheo_device_facts *f, rheo_error *err)
     f->group = rheo_group_of(f);
     if (f->kind == RHEO_CPU) f->vector_width = vector >= 16 ? 16 : vector >= 8 ? 8 : 4;
     f->fast_fma = fma != 0;
+    f->overlaps = overlaps != 0;
     return RHEO_OK;
 }

@@ -42,6 +42,7 @@ static bool read_facts(cl_device_id id, rheo_device_facts *f)
     cl_device_type type = 0;
     cl_device_fp_config single = 0, twice = 0;
     cl_uint units = 0, clock = 0, width = 0, align_bits = 0;
+    cl_command_queue_properties queues = 0;
     cl_ulong global = 0, local = 0, largest = 0;
     size_t group = 0;
     const bool read = DEVICE_VALUE(id, CL_DEVICE_AVAILABLE, available) && DEVICE_VALUE(id, CL_DEVICE_COMPILER_AVAILABLE, compiler)
@@ -61,6 +62,8 @@ static bool read_facts(cl_device_id id, rheo_device_facts *f)
     f->has_double = DEVICE_VALUE(id, CL_DEVICE_DOUBLE_FP_CONFIG, twice) && twice != 0;
     f->fast_fma = (single & CL_FP_FMA) != 0;
     (void)DEVICE_VALUE(id, CL_DEVICE_MAX_CLOCK_FREQUENCY, clock);
+    (void)DEVICE_VALUE(id, CL_DEVICE_QUEUE_PROPERTIES, queues);
+    f->overlaps = f->kind == RHEO_CPU && units > 1 && queues & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
     f->compute_units = units;
     f->clock_mhz = clock;
     f->vector_width = vector_width(f->kind, width);

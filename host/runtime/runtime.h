@@ -21,6 +21,7 @@ typedef struct rheo_device_facts {
     rheo_device_kind kind;
     bool software;           /* a rasteriser posing as a GPU (llvmpipe): last choice */
     bool has_double, fast_fma;
+    bool overlaps;           /* launches of a section may run side by side: CPUs of several cores with such queues */
     unsigned compute_units, clock_mhz;
     unsigned vector_width;   /* floats in one native vector: 4, 8, 16 on CPUs, 1 elsewhere */
     size_t max_group;        /* work-items in a work-group */
@@ -49,7 +50,8 @@ typedef struct rheo_device rheo_device;
  *   RHEO_LIMIT_GROUP    work-items in a group, 64 or more     RHEO_LIMIT_MEMORY   bytes of global memory
  *   RHEO_LIMIT_VECTOR   floats in a CPU's vector              RHEO_LIMIT_BUFFER   bytes of the largest buffer
  *   RHEO_LIMIT_FMA      0: no fused multiply-add              RHEO_LIMIT_LOCAL    bytes of local memory
- *   RHEO_LIMIT_LAUNCH   floating-point operations of a launch */
+ *   RHEO_LIMIT_LAUNCH   floating-point operations of a launch
+ *   RHEO_LIMIT_OVERLAP  0: launches one after the other */
 rheo_status rheo_device_open(const char *which, rheo_device **out, rheo_error *err);
 void rheo_device_close(rheo_device *dev);
 const rheo_device_facts *rheo_device_facts_of(const rheo_device *dev);
@@ -74,9 +76,10 @@ rheo_status rheo_wait(rheo_device *dev, cl_event *mark, rheo_error *err);
 typedef struct rheo_arg {
     size_t bytes;
     bool local;              /* bytes of local memory, no value */
+    bool is_buffer;
     union { cl_mem buffer; cl_int i; cl_uint u; cl_float f; } value;
 } rheo_arg;
-#define RHEO_BUF(b) ((rheo_arg){ .bytes = sizeof(cl_mem), .value.buffer = (b) })
+#define RHEO_BUF(b) ((rheo_arg){ .bytes = sizeof(cl_mem), .is_buffer = true, .value.buffer = (b) })
 #define RHEO_INT(x) ((rheo_arg){ .bytes = sizeof(cl_int), .value.i = (cl_int)(x) })
 #define RHEO_UINT(x) ((rheo_arg){ .bytes = sizeof(cl_uint), .value.u = (cl_uint)(x) })
 #define RHEO_FLOAT(x) ((rheo_arg){ .bytes = sizeof(cl_float), .value.f = (cl_float)(x) })
@@ -97,6 +100,15 @@ typedef struct rheo_kernel rheo_kernel;     /* lent by the device, lives as long
  * files they are made of: host/runtime/programs.c. */
 rheo_status rheo_kernel_get(rheo_device *dev, const char *program, const char *kernel, rheo_kernel **out, rheo_error *err);
 rheo_status rheo_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args, rheo_error *err);
+
+/* A section of launches that overlap (section.c), where the device's facts say so: each begins when those it names have passed, numbered from 0
+ * in the section. What was queued before passes first; what is queued after its end waits for all of it. A begun section is ended, whatever
+ * failed in it. */
+enum { RHEO_SECTION_MOST = 256 };       /* launches */
+rheo_status rheo_section_begin(rheo_device *dev, rheo_error *err);
+rheo_status rheo_section_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args, const uint8_t *after,
+                                int n_after, rheo_error *err);
+rheo_status rheo_section_end(rheo_device *dev, rheo_error *err);
 
 /* What programs are made of, for compilers of devices that are not here: the k-th one's name, NULL past the last; its text, which the caller
  * frees; and what it is built with for a device of such facts. */
