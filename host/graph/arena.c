@@ -12,20 +12,31 @@ typedef struct rheo_arena {
     size_t end;                 /* bytes in use so far: the arena's size */
 } rheo_arena;
 
+/* Given back lately: not taken again while anything else fits, as what is written there waits for those who read it. Of the 749 launches of
+ * rheo-bench's glow-small the longest chains are 515 with none, 398 with 8, 387 where nothing shares memory. */
+enum { RESTS = 8 };
+typedef struct rheo_rest {
+    int arena;
+    size_t offset, bytes;
+} rheo_rest;
+
 struct rheo_arenas {
     rheo_arena *at;
     int n, capacity;
     size_t largest, align;
     bool separate;
+    rheo_rest rests[RESTS];     /* the oldest first */
+    int n_rests, most_rests;
 };
 
-rheo_arenas *rheo_arenas_create(size_t largest, size_t align, bool separate)
+rheo_arenas *rheo_arenas_create(size_t largest, size_t align, bool separate, bool rest)
 {
     rheo_arenas *a = calloc(1, sizeof *a);
     if (!a) return NULL;
     a->largest = largest;
     a->align = align;
     a->separate = separate;
+    a->most_rests = rest ? RESTS : 0;
     return a;
 }
 
@@ -59,19 +70,23 @@ static void remove_gap(rheo_arena *arena, int k)
     memmove(&arena->gaps[k], &arena->gaps[k + 1], (size_t)(--arena->n_gaps - k) * sizeof *arena->gaps);
 }
 
-/* Takes the smallest gap that fits; a last gap that touches the end may grow with the arena. */
-static bool take_gap(rheo_arenas *a, rheo_arena *arena, size_t bytes, size_t *offset)
+/* The smallest gap that fits. */
+static bool take_gap(rheo_arena *arena, size_t bytes, size_t *offset)
 {
     int best = -1;
     for (int k = 0; k < arena->n_gaps; k++)
         if (arena->gaps[k].bytes >= bytes && (best < 0 || arena->gaps[k].bytes < arena->gaps[best].bytes)) best = k;
-    if (best >= 0) {
-        *offset = arena->gaps[best].offset;
-        arena->gaps[best].offset += bytes;
-        arena->gaps[best].bytes -= bytes;
-        if (!arena->gaps[best].bytes) remove_gap(arena, best);
-        return true;
-    }
+    if (best < 0) return false;
+    *offset = arena->gaps[best].offset;
+    arena->gaps[best].offset += bytes;
+    arena->gaps[best].bytes -= bytes;
+    if (!arena->gaps[best].bytes) remove_gap(arena, best);
+    return true;
+}
+
+/* The arena's end, where a gap that touches it is the beginning of it. */
+static bool take_end(const rheo_arenas *a, rheo_arena *arena, size_t bytes, size_t *offset)
+{
     const int last = arena->n_gaps - 1;
     const bool grows = last >= 0 && arena->gaps[last].offset + arena->gaps[last].bytes == arena->end;
     const size_t from = grows ? arena->gaps[last].offset : arena->end;
@@ -82,26 +97,8 @@ static bool take_gap(rheo_arenas *a, rheo_arena *arena, size_t bytes, size_t *of
     return true;
 }
 
-bool rheo_arenas_take(rheo_arenas *a, size_t bytes, int *arena, size_t *offset)
+static bool give_gap(rheo_arena *arena, size_t offset, size_t bytes)
 {
-    bytes = rounded(a, bytes);
-    for (int k = 0; k < a->n && !a->separate; k++)
-        if (take_gap(a, &a->at[k], bytes, offset)) {
-            *arena = k;
-            return true;
-        }
-    rheo_arena *fresh = new_arena(a);
-    if (!fresh) return false;
-    fresh->end = bytes;
-    *arena = a->n - 1;
-    *offset = 0;
-    return true;
-}
-
-bool rheo_arenas_give(rheo_arenas *a, int arena_index, size_t offset, size_t bytes)
-{
-    rheo_arena *arena = &a->at[arena_index];
-    bytes = rounded(a, bytes);
     int k = 0;
     while (k < arena->n_gaps && arena->gaps[k].offset < offset) k++;
     if (k > 0 && arena->gaps[k - 1].offset + arena->gaps[k - 1].bytes == offset) {
@@ -122,4 +119,40 @@ bool rheo_arenas_give(rheo_arenas *a, int arena_index, size_t offset, size_t byt
     arena->gaps[k] = (rheo_gap){ offset, bytes };
     arena->n_gaps++;
     return true;
+}
+
+static bool wake_oldest(rheo_arenas *a)
+{
+    const rheo_rest r = a->rests[0];
+    memmove(a->rests, a->rests + 1, (size_t)--a->n_rests * sizeof *a->rests);
+    return give_gap(&a->at[r.arena], r.offset, r.bytes);
+}
+
+bool rheo_arenas_take(rheo_arenas *a, size_t bytes, int *arena, size_t *offset)
+{
+    bool ok = true;
+    bytes = rounded(a, bytes);
+    for (bool woken = true; woken && ok && !a->separate;) {
+        for (*arena = 0; *arena < a->n; ++*arena)
+            if (take_gap(&a->at[*arena], bytes, offset)) return true;
+        woken = a->n_rests > 0;
+        if (woken) ok = wake_oldest(a);
+    }
+    for (*arena = 0; *arena < a->n && ok && !a->separate; ++*arena)
+        if (take_end(a, &a->at[*arena], bytes, offset)) return true;
+    rheo_arena *fresh = ok ? new_arena(a) : NULL;
+    if (!fresh) return false;
+    fresh->end = bytes;
+    *arena = a->n - 1;
+    *offset = 0;
+    return true;
+}
+
+bool rheo_arenas_give(rheo_arenas *a, int arena, size_t offset, size_t bytes)
+{
+    bytes = rounded(a, bytes);
+    if (!a->most_rests) return give_gap(&a->at[arena], offset, bytes);
+    const bool ok = a->n_rests < a->most_rests || wake_oldest(a);
+    a->rests[a->n_rests++] = (rheo_rest){ arena, offset, bytes };
+    return ok;
 }

@@ -266,7 +266,8 @@ static rheo_status finish_arenas(rheo_maker *m, rheo_error *err)
     return RHEO_OK;
 }
 
-rheo_status rheo_layout_make(rheo_graph *g, const rheo_device_facts *dev, bool separate, rheo_layout *out, rheo_error *err)
+/* rest: what was given back lately is taken last. */
+static rheo_status make(rheo_graph *g, const rheo_device_facts *dev, bool separate, bool rest, rheo_layout *out, rheo_error *err)
 {
     const size_t slots = (size_t)g->n_nodes * RHEO_MAX_OUT + 1;
     rheo_status st = RHEO_OK;
@@ -277,7 +278,7 @@ rheo_status rheo_layout_make(rheo_graph *g, const rheo_device_facts *dev, bool s
     m.live = live;
     m.root = malloc(slots * sizeof *m.root);
     m.roots = calloc(slots, sizeof *m.roots);
-    m.arenas = rheo_arenas_create(dev ? (size_t)dev->largest_buffer_bytes : SIZE_MAX, m.align, separate);
+    m.arenas = rheo_arenas_create(dev ? (size_t)dev->largest_buffer_bytes : SIZE_MAX, m.align, separate, rest);
     l.order = malloc(slots * sizeof *l.order);
     l.place = calloc(slots, sizeof *l.place);
     l.work = calloc((size_t)g->n_nodes + 1, sizeof *l.work);
@@ -302,6 +303,26 @@ done:
     free(live);
     free(m.root);
     free(m.roots);
+    return st;
+}
+
+static size_t bytes_of(const rheo_layout *l)
+{
+    size_t sum = 0;
+    for (int k = 0; k < l->n_arenas; k++) sum += l->arena_bytes[k];
+    return sum;
+}
+
+rheo_status rheo_layout_make(rheo_graph *g, const rheo_device_facts *dev, bool separate, rheo_layout *out, rheo_error *err)
+{
+    const bool overlaps = !separate && dev && dev->overlaps;
+    rheo_layout tight = { 0 }, loose = { 0 };
+    rheo_status st = make(g, dev, separate, false, &tight, err);
+    if (!st && overlaps) st = make(g, dev, false, true, &loose, err);
+    const bool better = !st && overlaps && bytes_of(&loose) <= bytes_of(&tight) + bytes_of(&tight) / 32;
+    if (!st) *out = better ? loose : tight;
+    if (st || better) rheo_layout_free(&tight);
+    if (!better) rheo_layout_free(&loose);
     return st;
 }
 

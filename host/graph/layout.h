@@ -38,14 +38,14 @@ static inline int rheo_slot_of(rheo_value v) { return v.node * RHEO_MAX_OUT + v.
 enum { RHEO_TENSOR_MOST = 1 << 30 };
 
 /* dev NULL: the host executor's (no workspace, no alignment, no largest buffer). `separate`: nothing shares memory, every
- * tensor is an arena of its own. Fails with the layer, op and sizes named where a tensor exceeds the largest buffer or
+ * tensor is an arena of its own. Where launches overlap, memory is taken again late, if that needs no more than a thirty-second more. Fails with the layer, op and sizes named where a tensor exceeds the largest buffer or
  * RHEO_TENSOR_MOST. */
 rheo_status rheo_layout_make(rheo_graph *g, const rheo_device_facts *dev, bool separate, rheo_layout *out, rheo_error *err);
 void rheo_layout_free(rheo_layout *l);
 
-/* First-fit memory of several arenas, none larger than `largest` bytes (arena.c). */
+/* Best-fit memory of several arenas, none larger than `largest` bytes (arena.c); with `rest` what was given back lately is taken last. */
 typedef struct rheo_arenas rheo_arenas;
-rheo_arenas *rheo_arenas_create(size_t largest, size_t align, bool separate);
+rheo_arenas *rheo_arenas_create(size_t largest, size_t align, bool separate, bool rest);
 void rheo_arenas_destroy(rheo_arenas *a);
 bool rheo_arenas_take(rheo_arenas *a, size_t bytes, int *arena, size_t *offset);    /* false: out of host memory */
 bool rheo_arenas_give(rheo_arenas *a, int arena, size_t offset, size_t bytes);
