@@ -151,46 +151,37 @@ def memory_row(o, model):
             "values": [v / 1e6 for v in values], "ratio": summary([values[1] / values[0]])}
 
 
-def best_override(o, peer):
-    """The fastest of CLBlast's parameters on a grid that suits CPUs, each tried in a process of its own: some crash."""
+def fastest(commands):
+    """Of matmul peers, each tried in a process of its own: some crash."""
     speeds = {}
-    for mwg, nwg, vwm, kwi in itertools.product((8, 16, 32, 64), (4, 8, 16), (4, 8, 16), (2, 8)):
-        way = f"{mwg},{nwg},{vwm},{kwi}"
-        if vwm <= mwg and mwg * nwg <= 512:
-            try:
-                speeds[way] = once([*peer(way), "0.2"], 60)["gflops"]
-            except Failed as e:
-                say(f"  CLBlast with {way}: {e}")
+    for command in commands:
+        try:
+            speeds[tuple(command)] = once([*command, "0.2"], 60)["gflops"]
+        except Failed as e:
+            say(f"  {' '.join(map(str, command))}: {e}")
     if not speeds:
         raise Failed("no parameters work")
     return max(speeds, key=speeds.get)
 
 
-def take_best_cores(peer):
-    """OpenBLAS's kernels for the cores it finds, or for others that are faster here: one that does not know a processor takes those for SSE."""
-    speeds = {}
-    for cores in (None, "HASWELL", "SKYLAKEX"):
-        if cores:
-            os.environ["OPENBLAS_CORETYPE"] = cores
-        try:
-            speeds[cores] = once([*peer("openblas"), "0.2"], 60)["gflops"]
-        except Failed as e:
-            say(f"  OpenBLAS for {cores}: {e}")
-    os.environ.pop("OPENBLAS_CORETYPE", None)
-    best = max(speeds, key=speeds.get, default=None)
-    if best:
-        os.environ["OPENBLAS_CORETYPE"] = best
-
-
-def matmul_row(o, way):
-    subprocess.run(["cmake", "--build", o.build, "--target", "rheo-peer-matmul"], check=True, stdout=subprocess.DEVNULL)
+def matmul_peer(o, way):
+    """CLBlast as it is or by the best parameters of a grid that suits CPUs; OpenBLAS by its kernels for the cores it finds, or for others that
+    are faster here: it takes those for SSE where it does not know a processor."""
 
     def peer(way):
         return [o.build / "rheo-peer-matmul", way, *o.product.split("x")]
 
-    if way == "openblas" and "OPENBLAS_CORETYPE" not in os.environ:
-        take_best_cores(peer)
-    server = Server([*peer(best_override(o, peer) if way == "override" else way), str(o.seconds), "serve"], 600)
+    if way == "override":
+        grid = itertools.product((8, 16, 32, 64), (4, 8, 16), (4, 8, 16), (2, 8))
+        return fastest(peer(f"{mwg},{nwg},{vwm},{kwi}") for mwg, nwg, vwm, kwi in grid if vwm <= mwg and mwg * nwg <= 512)
+    if way == "openblas":
+        return fastest([peer(way), *(["env", f"OPENBLAS_CORETYPE={cores}", *peer(way)] for cores in ("HASWELL", "SKYLAKEX"))])
+    return peer(way)
+
+
+def matmul_row(o, way):
+    subprocess.run(["cmake", "--build", o.build, "--target", "rheo-peer-matmul"], check=True, stdout=subprocess.DEVNULL)
+    server = Server([*matmul_peer(o, way), str(o.seconds), "serve"], 600)
     try:
         a, b, ratio = alternate(o, lambda: rheo(o, "ops", "matmul", "--shapes", o.product)["ops"][0], server, "gflops")
     finally:
