@@ -132,11 +132,11 @@ bool rheo_arenas_take(rheo_arenas *a, size_t bytes, int *arena, size_t *offset)
 {
     bool ok = true;
     bytes = rounded(a, bytes);
-    for (bool woken = true; woken && ok && !a->separate;) {
+    while (ok && !a->separate) {
         for (*arena = 0; *arena < a->n; ++*arena)
             if (take_gap(&a->at[*arena], bytes, offset)) return true;
-        woken = a->n_rests > 0;
-        if (woken) ok = wake_oldest(a);
+        if (!a->n_rests) break;
+        ok = wake_oldest(a);
     }
     for (*arena = 0; *arena < a->n && ok && !a->separate; ++*arena)
         if (take_end(a, &a->at[*arena], bytes, offset)) return true;

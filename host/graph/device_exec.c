@@ -37,12 +37,11 @@ static rheo_status final_copies(rheo_device_program *p, rheo_error *err)
 /* Of n commands, those that do not depend on each other side by side. */
 static rheo_status run_section(rheo_device_program *p, const rheo_command *first, int n, rheo_error *err)
 {
-    rheo_error own = RHEO_ERROR_INIT;
     rheo_status st = rheo_section_begin(p->dev, err);
     if (st) return st;
     for (const rheo_command *c = first; c < first + n && !st; c++)
         st = rheo_section_launch(p->dev, c->kernel, c->grid, c->args, c->n_args, c->after, c->n_after, err);
-    const rheo_status ended = rheo_section_end(p->dev, st ? &own : err);
+    const rheo_status ended = rheo_section_end(p->dev, err);
     return st ? st : ended;
 }
 

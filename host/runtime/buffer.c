@@ -149,7 +149,11 @@ rheo_status rheo_mark(rheo_device *dev, cl_event *mark, rheo_error *err)
 {
     const cl_int code = clEnqueueMarkerWithWaitList(dev->queue, 0, NULL, mark);
     if (code != CL_SUCCESS) return rheo_cl_fail(err, code, "%s: clEnqueueMarkerWithWaitList", dev->found.facts.name);
-    return rheo_flush(dev, err);
+    const rheo_status st = rheo_flush(dev, err);
+    if (!st) return RHEO_OK;
+    clReleaseEvent(*mark);
+    *mark = NULL;
+    return st;
 }
 
 rheo_status rheo_wait(rheo_device *dev, cl_event *mark, rheo_error *err)

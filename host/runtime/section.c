@@ -9,11 +9,7 @@ rheo_status rheo_section_begin(rheo_device *dev, rheo_error *err)
     rheo_section *s = &dev->section;
     if (!dev->loose || s->begin) return rheo_fail(err, RHEO_EINVAL, "%s: a section within another, or without a queue", dev->found.facts.name);
     memset(s, 0, sizeof *s);
-    const rheo_status st = rheo_mark(dev, &s->begin, err);
-    if (!st || !s->begin) return st;
-    clReleaseEvent(s->begin);
-    s->begin = NULL;
-    return st;
+    return rheo_mark(dev, &s->begin, err);
 }
 
 rheo_status rheo_section_launch(rheo_device *dev, rheo_kernel *kernel, rheo_grid grid, const rheo_arg *args, int n_args, const uint8_t *after,
