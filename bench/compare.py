@@ -78,7 +78,7 @@ def limit_of(o, mode):
     return o.compile_limit if mode.startswith("compile") else 600
 
 
-def fastest(o, model, phase):
+def fastest_mode(o, model, phase):
     """A server of PyTorch's fastest mode, and what each mode reached or why it did not."""
     best, most, tried = None, 0, {}
     more = ["--seconds", str(o.seconds), "--serve"] + (["--batch", str(o.batch)] if o.batch else [])
@@ -118,7 +118,7 @@ def alternate(o, ours, server, number):
 
 
 def model_row(o, model, phase):
-    server, tried = fastest(o, model, phase)
+    server, tried = fastest_mode(o, model, phase)
     batch = ["--batch", str(o.batch)] if o.batch else []
     try:
         a, b, ratio = alternate(o, lambda: rheo_model(o, model, phase, *batch), server, "images_per_second")
@@ -151,7 +151,7 @@ def memory_row(o, model):
             "values": [v / 1e6 for v in values], "ratio": summary([values[1] / values[0]])}
 
 
-def fastest(commands):
+def fastest_command(commands):
     """Of matmul peers, each tried in a process of its own: some crash."""
     speeds = {}
     for command in commands:
@@ -173,9 +173,9 @@ def matmul_peer(o, way):
 
     if way == "override":
         grid = itertools.product((8, 16, 32, 64), (4, 8, 16), (4, 8, 16), (2, 8))
-        return fastest(peer(f"{mwg},{nwg},{vwm},{kwi}") for mwg, nwg, vwm, kwi in grid if vwm <= mwg and mwg * nwg <= 512)
+        return fastest_command(peer(f"{mwg},{nwg},{vwm},{kwi}") for mwg, nwg, vwm, kwi in grid if vwm <= mwg and mwg * nwg <= 512)
     if way == "openblas":
-        return fastest([peer(way), *(["env", f"OPENBLAS_CORETYPE={cores}", *peer(way)] for cores in ("HASWELL", "SKYLAKEX"))])
+        return fastest_command([peer(way), *(["env", f"OPENBLAS_CORETYPE={cores}", *peer(way)] for cores in ("HASWELL", "SKYLAKEX"))])
     return peer(way)
 
 
