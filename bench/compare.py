@@ -49,6 +49,7 @@ def options():
     p.add_argument("--f43", action="store_true", help="rheo's 3x3 convolutions by Winograd's F(4x4, 3x3), which rounds more")
     p.add_argument("--modes", default="eager,channels-last,compile,compile-parts", help="of PyTorch; all four")
     p.add_argument("--compile-limit", type=float, default=900, help="seconds until torch.compile is given up; 900")
+    p.add_argument("--python", type=Path, help="path of an interpreter that has PyTorch; else one is installed")
     p.add_argument("--torch-index", help="where pip finds PyTorch, if not on PyPI: see peers/install.py")
     p.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     return p.parse_args()
@@ -238,7 +239,7 @@ def main():
         raise SystemExit(f"compare: no rheo-bench in {o.build}; see --build")
     take_processors(o)
     if any(not n.startswith("matmul") for n in names):
-        o.python = install.python_with_torch(o.torch_index)
+        o.python = install.python_with_torch(o.torch_index, o.python)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(install.folder() / "compiled"))
     m = machine(o)
     report = {"machine": m, "rounds": o.rounds, "seconds": o.seconds, "rows": {}}

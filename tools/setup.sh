@@ -2,8 +2,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-packages="cmake gcc make pkg-config pocl-opencl-icd ocl-icd-opencl-dev opencl-headers libpng-dev libjpeg-dev zlib1g-dev libcjson-dev
-libcsv-dev libstb-dev libclblast-dev libopenblas-dev liblapacke-dev libcriterion-dev dataset-fashion-mnist oclgrind clang libclang-rt-14-dev"
+packages="cmake gcc make pkg-config python3-venv pocl-opencl-icd ocl-icd-opencl-dev opencl-headers libpng-dev libjpeg-dev zlib1g-dev
+libcjson-dev libcsv-dev libstb-dev libclblast-dev libopenblas-dev liblapacke-dev libcriterion-dev dataset-fashion-mnist oclgrind clang
+libclang-rt-14-dev"
 
 # Debian and its kin: installs what is missing. Elsewhere: the list, and the build says what it cannot find.
 install_packages() {
