@@ -50,21 +50,6 @@ kernel void conv2d_total(const global float *part, global float *y, int n, int p
     }
 }
 
-// dw[t, i, o] = sum over s < parts of part[s, T - 1 - t, o, i]: what the gradient left that took dy for x. Dimension 2: batch.
-kernel void conv2d_total_mirrored(const global float *part, global float *dw, int taps, int I, int O, int parts)
-{
-    const int n = taps * I * O;
-    part += get_global_id(2) * (size_t)parts * n;
-    dw += get_global_id(2) * (size_t)n;
-    FOR_ITEMS(k, n) {
-        const int o = k % O, i = k / O % I, t = k / (I * O);
-        const global float *from = part + ((taps - 1 - t) * O + o) * I + i;
-        float sum = from[0];
-        for (int s = 1; s < parts; ++s) sum += from[(size_t)s * n];
-        dw[k] = sum;
-    }
-}
-
 #if RHEO_CPU
 // ---- CPUs: one work-item a group, a register tile of ROWS x 2 vectors ----------------------------------------------
 

@@ -11,6 +11,7 @@
 #define CHUNK_MAX 256       // and positions
 #define SLACK (2 * COLS)    // tiles at a block's end read beyond it what is not stored; whole vectors, as arrays are of them
 #define GAPS (32 * VEC)     // a vector after each panel of x
+#define TURNED 64           // channels of x whose mirrored gradients a group puts in their places
 
 // to[r O + :] = sum over q < lines columns of a[at[q / columns] + q % columns panel + r] b[q COLS + :], or more of it; without `to`,
 // tile[r, :] = that.
@@ -188,6 +189,34 @@ void conv2d_dw(const global float *x, const global float *dy, global float *dw,
                     }
                 }
             }
+        }
+    }
+}
+
+// Group (t, g): dw[t, i, o] = sum over s < parts of part[s, T - 1 - t, o, i], of TURNED i from g TURNED on: what the gradient left that took dy
+// for x. Dimension 2: batch.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void conv2d_total_mirrored(const global float *part, global float *dw, int taps, int I, int O, int parts)
+{
+    const int n = taps * I * O, t = (int)get_group_id(0), first = (int)get_group_id(1) * TURNED, last = min(first + TURNED, I);
+    part += get_group_id(2) * (size_t)parts * n + (taps - 1 - t) * O * I;
+    dw += get_group_id(2) * (size_t)n + t * I * O;
+    for (int i = first; i < last; i += VEC) {
+        const int wide = min(VEC, last - i);
+        for (int o = 0; o < O; o += VEC) {
+            const int deep = min(VEC, O - o);
+            floatv square[VEC], row;
+            for (int r = 0; r < deep; ++r) {
+                const global float *from = part + (o + r) * I + i;
+                square[r] = (floatv)(0.0f);
+                for (int s = 0; s < parts; ++s, from += n) {
+                    if (wide == VEC) row = LOAD_GLOBAL(from);
+                    else copy_row((float *)&row, from, wide);
+                    square[r] = s ? square[r] + row : row;
+                }
+            }
+            transpose(square);
+            for (int j = 0; j < wide; ++j) store_row(dw + (i + j) * O + o, (const float *)&square[j], deep);
         }
     }
 }

@@ -4,7 +4,7 @@
 /* ---- CPUs ---------------------------------------------------------------------------------------------------- */
 
 /* Of cl/conv2d_dw.cl. */
-enum { X_MAX = 40960, DY_MAX = 1 << 16, CHUNK_MAX = 256, SMALL_TILE = 4 };
+enum { X_MAX = 40960, DY_MAX = 1 << 16, CHUNK_MAX = 256, SMALL_TILE = 4, TURNED = 64 };
 
 /* Flops that are worth a group of their own. */
 static const double WORTH_A_GROUP = 16e6;
@@ -201,8 +201,7 @@ rheo_status rheo_conv_launch_total(rheo_launcher *l, const rheo_conv *c, int64_t
 
 static rheo_status launch_total_mirrored(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err)
 {
-    rheo_grid grid = rheo_grid_items(l, conv_depth(c) * c->o);
-    grid.global[2] = (size_t)c->batch;
+    const rheo_grid grid = rheo_grid_single(c->kh * c->kw, divide_up(c->i, TURNED), c->batch);
     return RHEO_EMIT(l, err, "conv2d", "conv2d_total_mirrored", grid, RHEO_BUF(rheo_work(l)), RHEO_BUF(dw), RHEO_INT(c->kh * c->kw),
                      RHEO_INT(c->i), RHEO_INT(c->o), RHEO_INT(parts));
 }
