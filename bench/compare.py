@@ -241,7 +241,9 @@ def main():
         raise SystemExit(f"compare: no rheo-bench in {o.build}; see --build")
     take_processors(o)
     if any(not n.startswith("matmul") for n in names):
-        o.python = install.python_with_torch(o.torch_index, o.python)
+        if o.python and not install.works(o.python):
+            raise SystemExit(f"compare: --python {o.python}: PyTorch does not import there")
+        o.python = o.python or install.python_with_torch(o.torch_index)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(install.folder() / "compiled"))
     m = machine(o)
     report = {"machine": m, "rounds": o.rounds, "seconds": o.seconds, "rows": {}}

@@ -208,7 +208,6 @@ void conv2d_total_mirrored(const global float *part, global float *dw, int taps,
             floatv square[VEC], row;
             for (int r = 0; r < deep; ++r) {
                 const global float *from = part + (o + r) * I + i;
-                square[r] = (floatv)(0.0f);
                 for (int s = 0; s < parts; ++s, from += n) {
                     if (wide == VEC) row = LOAD_GLOBAL(from);
                     else copy_row((float *)&row, from, wide);

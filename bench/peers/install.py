@@ -18,18 +18,14 @@ def works(python):
         return False
 
 
-def python_with_torch(index=None, given=None):
-    """The interpreter given, or that of an environment with PyTorch from PyPI or from the index given.
+def python_with_torch(index=None):
+    """The interpreter of an environment that has PyTorch, from PyPI or from the index given.
 
     PyPI's wheel for Linux is linked with CUDA's libraries, though nothing here runs on CUDA: 'pip install --no-deps torch' and its
     pure-Python dependencies end in 'cannot open shared object file', and CUDA libraries that a machine has of its own are of other
     versions than the wheel's ('undefined symbol'). So they come along: some 3 GB to fetch, once, and 5.4 GB on the disk. PyTorch's
     own index of CPU wheels, given as --torch-index, has the wheel without them, a fraction of that.
     """
-    if given:
-        if not works(given):
-            raise SystemExit(f"compare: --python {given}: PyTorch does not import there")
-        return given
     home = folder()
     python = home / "venv" / "bin" / "python"
     if works(python):
