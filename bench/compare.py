@@ -8,9 +8,7 @@ a virtual environment in the cache folder.
   bench/compare.py                          all rows, 5 rounds of 10 s a side
   bench/compare.py 'ncsn-cifar/*' matmul/*  some
 """
-import argparse
 import datetime
-import fnmatch
 import itertools
 import json
 import os
@@ -19,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from peers import install
+from peers import install, options
 from peers.process import Failed, Server, once
 
 HERE = Path(__file__).resolve().parent
@@ -33,26 +31,6 @@ ROWS = {
     "ncsn-small/train": None, "ncsn-small/eval": None, "ncsn-small/sample": None,
     "matmul/clblast": 8, "matmul/override": 1.2, "matmul/openblas": None,
 }
-
-
-def options():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("rows", nargs="*", default=["*"], help="names or patterns of rows: " + " ".join(ROWS))
-    p.add_argument("--build", type=Path, default=HERE.parent / "build", help="folder rheo was built in; build")
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--seconds", type=float, default=10, help="of each measurement; 10")
-    p.add_argument("--batch", type=int, default=0, help="images a run; each model's usual number")
-    p.add_argument("--memory-batch", type=int, default=32, help="of the memory rows; 32")
-    p.add_argument("--product", default="960x1024x512", help="sizes MxKxN of the matmul rows; 960x1024x512")
-    p.add_argument("--threads", type=int, default=2, help="and processors, for both sides; 2")
-    p.add_argument("--device", help="rheo's; its default")
-    p.add_argument("--f43", action="store_true", help="rheo's 3x3 convolutions by Winograd's F(4x4, 3x3), which rounds more")
-    p.add_argument("--modes", default="eager,channels-last,compile,compile-parts", help="of PyTorch; all four")
-    p.add_argument("--compile-limit", type=float, default=900, help="seconds until torch.compile is given up; 900")
-    p.add_argument("--python", type=Path, help="path of an interpreter that has PyTorch; else one is installed")
-    p.add_argument("--torch-index", help="where pip finds PyTorch, if not on PyPI: see peers/install.py")
-    p.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    return p.parse_args()
 
 
 def say(text):
@@ -83,7 +61,7 @@ def fastest_mode(o, model, phase):
     """A server of PyTorch's fastest mode, and what each mode reached or why it did not."""
     best, most, tried = None, 0, {}
     more = ["--seconds", str(o.seconds), "--serve"] + (["--batch", str(o.batch)] if o.batch else [])
-    for mode in o.modes.split(","):
+    for mode in o.modes:
         say(f"  PyTorch, {mode}")
         server = None
         try:
@@ -136,7 +114,7 @@ def memory_row(o, model):
     batch = ["--batch", str(o.memory_batch)]
     ours = rheo(o, "model", model, "--invert", "--seconds", "0", *batch)
     runs, tried = {}, {}
-    for mode in o.modes.split(","):
+    for mode in o.modes:
         say(f"  PyTorch, {mode}")
         try:
             runs[mode] = once(torch(o, model, "train", mode, "--seconds", "0", *batch), limit_of(o, mode))
@@ -181,7 +159,9 @@ def matmul_peer(o, way):
 
 
 def matmul_row(o, way):
-    subprocess.run(["cmake", "--build", o.build, "--target", "rheo-peer-matmul"], check=True, stdout=subprocess.DEVNULL)
+    built = subprocess.run(["cmake", "--build", o.build, "--target", "rheo-peer-matmul"], capture_output=True, text=True)
+    if built.returncode:
+        raise Failed(f"rheo-peer-matmul cannot be built, which takes CLBlast and OpenBLAS: {(built.stderr.splitlines() or [''])[0]}")
     server = Server([*matmul_peer(o, way), str(o.seconds), "serve"], 600)
     rounds = max(1, round(o.seconds))       # of a second, the peak's included: both sides are the least time in about as long
     ours = ["ops", "matmul", "--shapes", o.product, "--rounds", str(rounds)]
@@ -232,20 +212,30 @@ def print_row(name, r):
           f"{ratio['median']:.2f} ({ratio['min']:.2f}..{ratio['max']:.2f}) | {met} |", flush=True)
 
 
-def main():
-    o = options()
-    names = [n for n in ROWS if any(fnmatch.fnmatch(n, p) for p in o.rows)]
-    if not names:
-        raise SystemExit(f"compare: no row is named {' or '.join(o.rows)}; there are {', '.join(ROWS)}")
+def check_places(o, needs_torch):
     if not (o.build / "rheo-bench").exists():
         raise SystemExit(f"compare: no rheo-bench in {o.build}; see --build")
+    try:
+        if o.json:
+            o.json.open("a").close()
+    except OSError as e:
+        raise SystemExit(f"compare: --json {o.json}: {e.strerror}") from None
+    if needs_torch and o.python and not install.works(o.python):
+        raise SystemExit(f"compare: --python {o.python}: PyTorch does not import there")
+
+
+def main():
+    o, names = options.parse(__doc__, list(ROWS), HERE.parent / "build")
+    needs_torch = any(not n.startswith("matmul") for n in names)
+    check_places(o, needs_torch)
     take_processors(o)
-    if any(not n.startswith("matmul") for n in names):
-        if o.python and not install.works(o.python):
-            raise SystemExit(f"compare: --python {o.python}: PyTorch does not import there")
+    try:
+        m = machine(o)
+    except Failed as e:
+        raise SystemExit(f"compare: {e}") from None
+    if needs_torch:
         o.python = o.python or install.python_with_torch(o.torch_index)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(install.folder() / "compiled"))
-    m = machine(o)
     report = {"machine": m, "rounds": o.rounds, "seconds": o.seconds, "rows": {}}
     print(f"{m['cpu']}, {m['threads']} threads; {m['driver']}, {m['peak_gflops']:.0f} GFLOP/s at most; rheo {m['rheo']} ({m['commit'] or 'no commit'}); "
           f"{m['date']}\n\n| | batch | rheo | peer | ratio, median of {o.rounds} (min..max) | asked |\n|---|---|---|---|---|---|", flush=True)

@@ -168,6 +168,6 @@ int tune_supervise(char **argv, double limit)
         }
     }
     free(s.list);
-    fprintf(stderr, "%d operations with a choice, %d not by default\n", s.measured, s.changed);
+    if (s.measured || !s.err.status) fprintf(stderr, "%d operations with a choice, %d not by default\n", s.measured, s.changed);
     return s.err.status ? tool_failed("tune", &s.err) : TOOL_OK;
 }

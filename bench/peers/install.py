@@ -32,9 +32,12 @@ def python_with_torch(index=None):
         return python
     print(f"installing PyTorch into {home}", file=sys.stderr)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    venv.create(home / "venv", with_pip=True)
     command = [python, "-m", "pip", "install", "--quiet", "torch", "numpy", "setuptools"]
-    subprocess.run(command + (["--index-url", index] if index else []), check=True, stdout=sys.stderr)
+    try:
+        venv.create(home / "venv", with_pip=True)
+        subprocess.run(command + (["--index-url", index] if index else []), check=True, stdout=sys.stderr)
+    except subprocess.CalledProcessError as e:
+        raise SystemExit(f"compare: PyTorch cannot be installed into {home}: '{' '.join(map(str, e.cmd))}' failed") from None
     if not works(python):
         raise SystemExit(f"compare: PyTorch in {home} does not import; delete that folder and try again")
     return python

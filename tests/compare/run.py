@@ -1,4 +1,5 @@
-"""run.py BUILD: bench/compare.py over rheo as it is built there, the matrix products' peers, and a stand-in for PyTorch."""
+"""run.py BUILD: bench/compare.py over rheo as it is built there, the matrix products' peers, and a stand-in for PyTorch; and what
+`rheo-bench compare` says of two reports."""
 import json
 import os
 import subprocess
@@ -22,12 +23,12 @@ class Compare(unittest.TestCase):
         self.python.chmod(0o755)
         self.json = Path(folder.name) / "report.json"
 
-    def compare(self, *arguments, parameters=PARAMETERS):
+    def compare(self, *arguments, parameters=PARAMETERS, report=True):
         """Exit code, what was printed, and the report's rows."""
-        command = [sys.executable, COMPARE, "--build", BUILD, "--python", self.python, "--json", self.json, "--rounds", "2", "--seconds", "0",
-                   "--batch", "2", "--threads", "1", *arguments]
+        command = [sys.executable, COMPARE, "--build", BUILD, "--python", self.python, "--rounds", "2", "--seconds", "0",
+                   "--batch", "2", "--threads", "1", *["--json", self.json] * report, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "STAND_IN_PARAMETERS": str(parameters)})
-        rows = json.loads(self.json.read_text())["rows"] if self.json.exists() else {}
+        rows = json.loads(self.json.read_text())["rows"] if report else {}
         return done.returncode, done.stdout + done.stderr, rows
 
     def test_a_row_is_beside_the_fastest_mode(self):
@@ -67,11 +68,43 @@ class Compare(unittest.TestCase):
         self.assertIn("ratio", rows["matmul/clblast"])
 
     def test_refusals(self):
-        for arguments, said in ((["glow-tiny/train"], "no row is named glow-tiny/train"), (["matmul/*", "--threads", "9999"], "--threads 9999, but "),
-                                (["ncsn-small/eval", "--python", "/nowhere"], "--python /nowhere: PyTorch does not import there")):
-            code, text, _ = self.compare(*arguments)
-            self.assertEqual((code, text.count("\n")), (1, 1), text)
+        for arguments, status, said in (
+                (["matmul/*", "glow-tiny/train"], 2, "no row is named glow-tiny/train"),
+                (["matmul/*", "--rounds", "0"], 2, "--rounds: found '0', expected a whole number from 1"),
+                (["matmul/*", "--seconds", "-1"], 2, "--seconds: found '-1', expected a number from 0"),
+                (["matmul/*", "--product", "9x9"], 2, "--product: found '9x9', expected MxKxN"),
+                (["ncsn-small/eval", "--modes", "eager,fast"], 2, "--modes: found 'fast', expected eager, "),
+                (["ncsn-small/eval", "--compile-limit", "0"], 2, "--compile-limit: found '0', expected a number from 1"),
+                (["matmul/*", "--threads", "9999"], 1, "--threads 9999, but "),
+                (["matmul/*", "--device", "nobody's"], 1, 'no device is "nobody\'s"'),
+                (["matmul/*", "--json", "/nowhere/a.json"], 1, "--json /nowhere/a.json: No such file or directory"),
+                (["ncsn-small/eval", "--python", "/nowhere"], 1, "--python /nowhere: PyTorch does not import there")):
+            code, text, _ = self.compare(*arguments, report=False)
+            self.assertEqual((code, text.count("\n")), (status, 1), text)
             self.assertIn(said, text)
+
+
+class Reports(unittest.TestCase):
+    def compare(self, *reports):
+        """Exit code, and the words of what was printed."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [Path(folder) / f"{k}.json" for k in range(2)]
+            for path, report in zip(paths, reports):
+                path.write_text(report if isinstance(report, str) else json.dumps(report))
+            done = subprocess.run([BUILD / "rheo-bench", "compare", *paths], capture_output=True, text=True)
+            return done.returncode, [line.split() for line in (done.stdout + done.stderr).replace(folder, "").splitlines()]
+
+    def test_what_changed(self):
+        a = {"gflops": 100, "host": {"bytes": 8, "same": 3}, "ops": [{"key": "one", "seconds": 1}, {"key": "two", "seconds": 2}], "only": 1}
+        b = {"gflops": 104, "host": {"bytes": 4, "same": 3}, "ops": [{"key": "two", "seconds": 3}, {"key": "one", "seconds": 1.04}]}
+        self.assertEqual(self.compare(a, b), (0, ["host bytes 8 -> 4 x 0.500".split(), "ops two 2 -> 3 x 1.500".split()]))
+
+    def test_nothing_changed(self):
+        self.assertEqual(self.compare({"zero": 0, "a": 1}, {"zero": 0, "a": 1.01}), (0, ["of 2 numbers none changed by more than 5 %".split()]))
+
+    def test_refusals(self):
+        self.assertEqual(self.compare({"a": 1}, {"b": 1}), (1, ["rheo-bench compare: /0.json and /1.json: no number stands in both".split()]))
+        self.assertEqual(self.compare("{", {"b": 1}), (1, ["rheo-bench compare: /0.json: cannot be read as a JSON report".split()]))
 
 
 if __name__ == "__main__":
