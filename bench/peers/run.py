@@ -10,10 +10,12 @@ import statistics
 import sys
 import time
 
+from options import MODES
+
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("model", choices=("glow-cifar", "glow-small", "ncsn-cifar", "ncsn-small"))
 parser.add_argument("--phase", choices=("train", "eval", "sample"), default="train")
-parser.add_argument("--mode", choices=("eager", "channels-last", "compile", "compile-parts"), default="eager")
+parser.add_argument("--mode", choices=MODES, default=MODES[0])
 parser.add_argument("--batch", type=int, default=0, help="images a run; the model's usual number")
 parser.add_argument("--seconds", type=float, default=10, help="of a measurement")
 parser.add_argument("--threads", type=int, default=2)
