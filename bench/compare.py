@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from peers import install, options
-from peers.process import Failed, Server, once
+from peers.process import Failed, Server, TooLong, once
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
@@ -53,8 +53,16 @@ def torch(o, model, phase, mode, *more):
     return [o.python, PEERS / "run.py", model, "--phase", phase, "--mode", mode, "--threads", str(o.threads), *more]
 
 
-def limit_of(o, mode):
-    return o.compile_limit if mode.startswith("compile") else 600
+def limited(o, model, phase, mode, run):
+    """run(seconds it may take); what was not done in them is not tried again for another row."""
+    limit = o.compile_limit if mode.startswith("compile") else 600
+    if (model, phase, mode) in o.too_long:
+        raise TooLong(limit)
+    try:
+        return run(limit)
+    except TooLong:
+        o.too_long.add((model, phase, mode))
+        raise
 
 
 def fastest_mode(o, model, phase):
@@ -65,7 +73,7 @@ def fastest_mode(o, model, phase):
         say(f"  PyTorch, {mode}")
         server = None
         try:
-            server = Server(torch(o, model, phase, mode, *more), limit_of(o, mode))
+            server = limited(o, model, phase, mode, lambda limit: Server(torch(o, model, phase, mode, *more), limit))
             tried[mode] = server.measure()["images_per_second"]
         except Failed as e:
             tried[mode] = str(e)
@@ -117,7 +125,7 @@ def memory_row(o, model):
     for mode in o.modes:
         say(f"  PyTorch, {mode}")
         try:
-            runs[mode] = once(torch(o, model, "train", mode, "--seconds", "0", *batch), limit_of(o, mode))
+            runs[mode] = limited(o, model, "train", mode, lambda limit: once(torch(o, model, "train", mode, "--seconds", "0", *batch), limit))
             tried[mode] = runs[mode]["peak_bytes"]
         except Failed as e:
             tried[mode] = str(e)
@@ -226,6 +234,7 @@ def check_places(o, needs_torch):
 
 def main():
     o, names = options.parse(__doc__, list(ROWS), HERE.parent / "build")
+    o.too_long = set()
     needs_torch = any(not n.startswith("matmul") for n in names)
     check_places(o, needs_torch)
     take_processors(o)

@@ -59,7 +59,7 @@ def parse(description, rows, build):
     p.add_argument("--device", help="rheo's; its default")
     p.add_argument("--f43", action="store_true", help="rheo's 3x3 convolutions by Winograd's F(4x4, 3x3), which rounds more")
     p.add_argument("--modes", type=modes, default=",".join(MODES), help="of PyTorch; all four")
-    p.add_argument("--compile-limit", type=number(float, "number", 1, 1000000), default=900, help="seconds until torch.compile is given up; 900")
+    p.add_argument("--compile-limit", type=number(float, "number", 1, 1000000), default=600, help="seconds until torch.compile is given up; 600")
     p.add_argument("--python", type=Path, help="path of an interpreter that has PyTorch; else one is installed")
     p.add_argument("--torch-index", help="where pip finds PyTorch, if not on PyPI: see peers/install.py")
     p.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")

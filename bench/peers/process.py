@@ -11,6 +11,11 @@ class Failed(Exception):
     """Of one measurement; the others go on."""
 
 
+class TooLong(Failed):
+    def __init__(self, limit):
+        super().__init__(f"not done in {limit:g} s")
+
+
 def end(process):
     """With its children: a compiler has some."""
     try:
@@ -25,7 +30,7 @@ def once(command, limit=1800):
     try:
         out, messages = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        raise Failed(f"not done in {limit:g} s") from None
+        raise TooLong(limit) from None
     finally:
         end(process)
     if process.returncode:
@@ -54,7 +59,7 @@ class Server:
             return json.loads(line)
         self.close()
         if not ready:
-            raise Failed(f"not done in {limit:g} s")
+            raise TooLong(limit)
         self.messages.seek(0)
         messages = self.messages.read().decode(errors="replace").strip().splitlines()
         raise Failed(messages[-1] if messages else "ended without a word")

@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 COMPARE = HERE.parent.parent / "bench" / "compare.py"
 BUILD = Path(sys.argv.pop(1))
 PARAMETERS = 1964865     # ncsn-small's
+GLOW_PARAMETERS = 44135856     # glow-cifar's
 
 
 class Compare(unittest.TestCase):
@@ -22,12 +23,14 @@ class Compare(unittest.TestCase):
         self.python.write_text(f'#!/bin/sh\n[ "$1" = -c ] || exec "{sys.executable}" "{HERE / "pytorch.py"}" "$@"\n')
         self.python.chmod(0o755)
         self.json = Path(folder.name) / "report.json"
+        self.tried = Path(folder.name) / "tried"
 
-    def compare(self, *arguments, parameters=PARAMETERS, report=True):
+    def compare(self, *arguments, parameters=PARAMETERS, report=True, **environment):
         """Exit code, what was printed, and the report's rows."""
         command = [sys.executable, COMPARE, "--build", BUILD, "--python", self.python, "--rounds", "2", "--seconds", "0",
                    "--batch", "2", "--threads", "1", *["--json", self.json] * report, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "STAND_IN_PARAMETERS": str(parameters)})
+        done = subprocess.run(command, capture_output=True, text=True,
+                              env={**os.environ, "STAND_IN_PARAMETERS": str(parameters), **environment})
         rows = json.loads(self.json.read_text())["rows"] if report else {}
         return done.returncode, done.stdout + done.stderr, rows
 
@@ -48,6 +51,13 @@ class Compare(unittest.TestCase):
         self.assertEqual(row["mode"], "eager")
         self.assertEqual(row["ratio"]["median"], 3e9 / row["rheo"][0]["host_peak_bytes"])
         self.assertIn("2 met |" if row["ratio"]["median"] >= 2 else "2 missed |", text)
+
+    def test_a_mode_that_takes_too_long_is_tried_once(self):
+        code, text, rows = self.compare("glow-cifar/train", "glow-cifar/memory", "--memory-batch", "1", "--modes", "eager,compile",
+                                        "--compile-limit", "3", parameters=GLOW_PARAMETERS, STAND_IN_SLOW=str(self.tried))
+        self.assertEqual(code, 0, text)
+        self.assertEqual([row["modes"]["compile"] for row in rows.values()], ["not done in 3 s"] * 2)
+        self.assertEqual(self.tried.read_text(), "train\n")
 
     def test_products_are_beside_their_peers(self):
         code, text, rows = self.compare("matmul/clblast", "matmul/openblas", "--product", "64x64x64")
