@@ -12,6 +12,7 @@ import datetime
 import itertools
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -233,6 +234,7 @@ def check_places(o, needs_torch):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # ends what it started, as Ctrl-C does
     o, names = options.parse(__doc__, list(ROWS), HERE.parent / "build")
     o.too_long = set()
     needs_torch = any(not n.startswith("matmul") for n in names)
