@@ -81,8 +81,8 @@ NOINLINE static void pack_columns(float *to, const global float *w, const global
 
 // ---- the product ------------------------------------------------------------------------------------------------------
 
-// acc[r] += sum over k < n of a[r, k] w[k], by fours as ADD_OUTER.
-static void multiply_two(floatv acc[ROWS][2], const float *a, const float *w, int n, stream soon[STREAMS])
+// acc[r] += sum over k < n of a[r, k] w[k], by fours as ADD_OUTER. Inlined, to have the sums in registers.
+__attribute__((always_inline)) static void multiply_two(floatv acc[ROWS][2], const float *a, const float *w, int n, stream soon[STREAMS])
 {
     stream s[STREAMS];
     int k = 0;

@@ -11,13 +11,14 @@
 /* ---- graphs ------------------------------------------------------------------------------------------------------ */
 
 /* Channels of x, those a convolution takes, and those it gives. */
-enum { C = 9, TAKEN = 4, OUT = 7, WIDE = 16 };
+enum { C = 9, TAKEN = 4, OUT = 7, WIDE = 16, MANY = 64 };
 static const rheo_shape origin = { 0, 0, 0, 0 }, whole = { 2, 5, 6, C }, weights = { 3, 3, TAKEN, OUT },
                         act_shape = { 2, 5, 6, WIDE };
 
 typedef struct inputs {
     rheo_value x, w, dy, b, l, h; /* x and dy of the convolution; b and l of what follows it; h of an additive coupling */
     rheo_value y, wide, scale;    /* what an affine_act of many channels gave, weights that follow it, and its l */
+    rheo_value many, next, each;  /* weights to many channels, others of no window between those, a number for each */
 } inputs;
 
 static rheo_value channels(rheo_graph *g, rheo_value x, int64_t from)
@@ -52,6 +53,18 @@ static rheo_value slice_read_again(rheo_graph *g, const inputs *in)
 static rheo_value act(rheo_graph *g, const inputs *in)
 {
     return rheo_affine_act(g, conv(g, in), in->b, in->l, RHEO_NONE, (rheo_affine_attr){ 1, 3 });
+}
+static rheo_value hidden(rheo_graph *g, const inputs *in)
+{
+    return rheo_affine_act(g, rheo_conv2d(g, first(g, in->x), in->many, 1, 1), in->each, in->each, RHEO_NONE, (rheo_affine_attr){ 1, 3 });
+}
+static rheo_value pair(rheo_graph *g, const inputs *in)
+{
+    return rheo_affine_act(g, rheo_conv2d(g, hidden(g, in), in->next, 0, 1), in->each, in->each, RHEO_NONE, (rheo_affine_attr){ 0, 1 });
+}
+static rheo_value pair_read_between(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, pair(g, in), hidden(g, in));
 }
 static rheo_value bias(rheo_graph *g, const inputs *in)
 {
@@ -140,6 +153,10 @@ static const struct rule_case {
     { "slice_read_again", slice_read_again, "slice", 1, 1 },
     { "act", act, "conv2d_act", 0, 1 },
     { "act", act, "slice", 1, 0 },
+    { "pair", pair, "conv2d_pair", 0, 1 },
+    { "pair", pair, "conv2d_act", 0, 0 },
+    { "pair_read_between", pair_read_between, "conv2d_pair", 0, 0 },
+    { "pair_read_between", pair_read_between, "conv2d_act", 0, 2 },
     { "bias", bias, "conv2d_act", 0, 1 },
     { "bias", bias, "add", 1, 0 },
     { "bias_first", bias_first, "conv2d_act", 0, 1 },
@@ -184,7 +201,10 @@ static double *run(const struct rule_case *c, const rheo_rule *const *rules, int
                         normals(&b, RHEO_SHAPE(2, 5, 6, C - C / 2), 6),
                         normals(&b, act_shape, 7),
                         normals(&b, RHEO_SHAPE(3, 3, WIDE, OUT), 8),
-                        normals(&b, rheo_vector(WIDE), 9) };
+                        normals(&b, rheo_vector(WIDE), 9),
+                        normals(&b, RHEO_SHAPE(3, 3, TAKEN, MANY), 10),
+                        normals(&b, RHEO_SHAPE(1, 1, MANY, MANY), 11),
+                        normals(&b, rheo_vector(MANY), 12) };
     const rheo_value y = c->build(b.g, &in);
     *count = rheo_count(rheo_shape_of(b.g, y));
     const int out = test_storage(b.s, RHEO_F32, *count, NULL);

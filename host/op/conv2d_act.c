@@ -8,10 +8,7 @@
 #include "op/ops.h"
 #include "op/product.h"
 
-typedef struct act_attr {
-    rheo_conv2d_attr conv;
-    rheo_affine_attr act;
-} act_attr;
+typedef rheo_conv2d_act_attr act_attr;
 
 static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
 {

@@ -40,6 +40,13 @@ size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err);
 
+/* y = the second convolution, of no window, of the first's output, which stays in the cache of a CPU where a group of work-items can hold
+ * both convolutions' weights and few of that output's positions. Elsewhere it is rheo_work, if they are launched. */
+bool rheo_conv_pair_fits(const rheo_conv *first, const rheo_conv *second);
+size_t rheo_conv_pair_workspace(const rheo_conv *first, const rheo_device_facts *dev);
+rheo_status rheo_conv_launch_pair(rheo_launcher *l, const rheo_conv *first, const rheo_conv *second, cl_mem x, cl_mem w, const rheo_epilogue *e,
+                                  cl_mem w2, const rheo_epilogue *e2, cl_mem y, rheo_error *err);
+
 /* The same of dw. */
 bool rheo_conv_dw_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);
 /* dw[k, o] = sum over p of patch[p, k] dy[p, o]; strides of w are not read: dw is dense. */

@@ -9,6 +9,7 @@
     X(conv_prefix)         \
     X(conv_act)            \
     X(conv_bias)           \
+    X(conv_pair)           \
     X(dx_add)              \
     X(dx_act)
 
