@@ -122,25 +122,29 @@ __kernel void lu_matrix_backward(__global const float *p, __global const float *
         }
 }
 
-// x = y U^{-1} L^{-1} P^T for blocks of rows, solved side by side: lane = row within its block. `t` [blocks, C, rows of a block]
-// is scratch.     grid: one group a block (CPU: a work-item walks several)
+// x = y U^{-1} L^{-1} P^T, with `scaled` that times exp(-f l) - b, for blocks of rows, solved side by side: lane = row within its block.
+// A group's scratch: t [C, rows of a block] and LU_TABLES numbers a channel.     grid: one group a block (CPU: a work-item walks several)
 #if RHEO_CPU
 #define LU_ROWS VEC
+#define LU_TABLES 3         // U's diagonal inverted, exp(-f l), and P's columns
+#define LU_INVERSE(j) d[j]
 typedef floatv lu_rows;
 #define LU_LOAD(k) vloadv(0, t + (k) * LU_ROWS)
 #define LU_STORE(v, k) vstorev(v, 0, t + (k) * LU_ROWS)
 #else
 #define LU_ROWS 64
+#define LU_TABLES 0
+#define LU_INVERSE(j) (sign[j] * exp(-s[j]))
 typedef float lu_rows;
 #define LU_LOAD(k) t[(k) * LU_ROWS + (int)get_local_id(0)]
 #define LU_STORE(v, k) t[(k) * LU_ROWS + (int)get_local_id(0)] = (v)
 #endif
 
 static void lu_substitute(__global const float *lower, __global const float *upper, __global const float *s,
-                          __global const float *sign, __global float *t, int c)
+                          __global const float *sign, __global const float *d, __global float *t, int c)
 {
     for (int j = 0; j < c; j++) {
-        const lu_rows v = LU_LOAD(j) * (sign[j] * exp(-s[j]));
+        const lu_rows v = LU_LOAD(j) * LU_INVERSE(j);
         LU_STORE(v, j);
         for (int k = j + 1; k < c; k++) LU_STORE(LU_LOAD(k) - v * upper[j * c + k], k);
     }
@@ -151,31 +155,54 @@ static void lu_substitute(__global const float *lower, __global const float *upp
 }
 
 #if RHEO_CPU
+// to[k] = exp(f from[k])
+static void lu_exp(float f, __global const float *from, __global float *to, int c)
+{
+    for (int k = 0; k < c; k += VEC) {
+        const int n = min(VEC, c - k);
+        float t[VEC];
+        for (int i = 0; i < VEC; i++) t[i] = i < n ? f * from[k + i] : 0.0f;
+        vstorev(exp(vloadv(0, t)), 0, t);
+        for (int i = 0; i < n; i++) to[k + i] = t[i];
+    }
+}
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
 #endif
 __kernel void lu_solve(__global const float *y, __global const float *p, __global const float *lower, __global const float *upper,
-                       __global const float *s, __global const float *sign, __global float *scratch, __global float *x, int rows, int c)
+                       __global const float *s, __global const float *sign, __global const float *b, __global const float *l,
+                       __global float *scratch, __global float *x, int rows, int c, int scaled, float f)
 {
     const int blocks = (rows + LU_ROWS - 1) / LU_ROWS;
+    __global float *t = scratch + (size_t)get_group_id(0) * c * (LU_ROWS + LU_TABLES), *d = t + c * LU_ROWS;
+#if RHEO_CPU
+    __global float *scale = d + c, *column = scale + c;
+    lu_exp(-1.0f, s, d, c);
+    if (scaled) lu_exp(-f, l, scale, c);
+    for (int k = 0; k < c; k++) {
+        d[k] *= sign[k];
+        column[k] = lu_column(p, k, c);
+    }
+#endif
     for (int block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
-        __global float *t = scratch + (size_t)block * c * LU_ROWS;
         const int first = block * LU_ROWS;
 #if RHEO_CPU
         const int count = min(LU_ROWS, rows - first);
         for (int lane = 0; lane < LU_ROWS; lane++)
             for (int k = 0; k < c; k++) t[k * LU_ROWS + lane] = lane < count ? y[(size_t)(first + lane) * c + k] : 0.0f;
-        lu_substitute(lower, upper, s, sign, t, c);
+        lu_substitute(lower, upper, s, sign, d, t, c);
         for (int r = 0; r < c; r++) {
-            const int j = lu_column(p, r, c);
-            for (int lane = 0; lane < count; lane++) x[(size_t)(first + lane) * c + r] = t[j * LU_ROWS + lane];
+            __global const float *solved = t + (int)column[r] * LU_ROWS;
+            const float by = scaled ? scale[r] : 1.0f, less = scaled ? b[r] : 0.0f;
+            for (int lane = 0; lane < count; lane++) x[(size_t)(first + lane) * c + r] = solved[lane] * by - less;
         }
 #else
         const int row = first + (int)get_local_id(0);
         for (int k = 0; k < c; k++) LU_STORE(row < rows ? y[(size_t)row * c + k] : 0.0f, k);
-        lu_substitute(lower, upper, s, sign, t, c);
+        lu_substitute(lower, upper, s, sign, d, t, c);
         for (int r = 0; r < c; r++) {
-            const int j = lu_column(p, r, c);
-            if (row < rows) x[(size_t)row * c + r] = LU_LOAD(j);
+            const float solved = LU_LOAD(lu_column(p, r, c));
+            if (row < rows) x[(size_t)row * c + r] = scaled ? solved * exp(-f * l[r]) - b[r] : solved;
         }
 #endif
     }

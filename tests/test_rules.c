@@ -18,6 +18,7 @@ static const rheo_shape origin = { 0, 0, 0, 0 }, whole = { 2, 5, 6, C }, weights
 typedef struct inputs {
     rheo_value x, w, dy, b, l, h; /* x and dy of the convolution; b and l of what follows it; h of an additive coupling */
     rheo_value y, wide, scale;    /* what an affine_act of many channels gave, weights that follow it, and its l */
+    rheo_value square, own;       /* a matrix and a number for the channels of x */
     rheo_value many, next, each;  /* weights to many channels, others of no window between those, a number for each */
 } inputs;
 
@@ -65,6 +66,19 @@ static rheo_value pair(rheo_graph *g, const inputs *in)
 static rheo_value pair_read_between(rheo_graph *g, const inputs *in)
 {
     return rheo_add(g, pair(g, in), hidden(g, in));
+}
+static rheo_value solved(rheo_graph *g, const inputs *in)
+{
+    const rheo_value ones = rheo_constant(g, rheo_vector(C), 1);
+    return rheo_lu_solve(g, in->x, (const rheo_value[]){ rheo_diagonal_matrix(g, ones), in->square, in->square, in->own, ones });
+}
+static rheo_value solve_actnorm(rheo_graph *g, const inputs *in)
+{
+    return rheo_affine_inverse(g, solved(g, in), in->own, in->own, 3);
+}
+static rheo_value solve_read_again(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, solve_actnorm(g, in), solved(g, in));
 }
 static rheo_value bias(rheo_graph *g, const inputs *in)
 {
@@ -153,6 +167,8 @@ static const struct rule_case {
     { "slice_read_again", slice_read_again, "slice", 1, 1 },
     { "act", act, "conv2d_act", 0, 1 },
     { "act", act, "slice", 1, 0 },
+    { "solve_actnorm", solve_actnorm, "affine_inverse", 1, 0 },
+    { "solve_read_again", solve_read_again, "affine_inverse", 1, 1 },
     { "pair", pair, "conv2d_pair", 0, 1 },
     { "pair", pair, "conv2d_act", 0, 0 },
     { "pair_read_between", pair_read_between, "conv2d_pair", 0, 0 },
@@ -202,6 +218,8 @@ static double *run(const struct rule_case *c, const rheo_rule *const *rules, int
                         normals(&b, act_shape, 7),
                         normals(&b, RHEO_SHAPE(3, 3, WIDE, OUT), 8),
                         normals(&b, rheo_vector(WIDE), 9),
+                        normals(&b, RHEO_SHAPE(1, 1, C, C), 13),
+                        normals(&b, rheo_vector(C), 14),
                         normals(&b, RHEO_SHAPE(3, 3, TAKEN, MANY), 10),
                         normals(&b, RHEO_SHAPE(1, 1, MANY, MANY), 11),
                         normals(&b, rheo_vector(MANY), 12) };

@@ -1,5 +1,5 @@
 /* The LU-parameterised invertible 1x1 convolution (Kingma and Dhariwal 2018, section 3.2; flows 1.2):
- * W = P L (U + diag(sign exp(s))). lu_matrix makes W, lu_solve applies its inverse by two triangular solves. */
+ * W = P L (U + diag(sign exp(s))). lu_matrix makes W; lu_solve.c applies its inverse. */
 #include "op/lu.h"
 
 #include "op/common.h"
@@ -35,13 +35,13 @@ static bool matrix_infer(rheo_graph *g, rheo_node *n)
     return rheo_lu_check_factors(g, n, 0);
 }
 
-static rheo_value upper_of(rheo_graph *g, const rheo_value *f)
+rheo_value rheo_lu_upper(rheo_graph *g, const rheo_value *f)
 {
     const rheo_value diagonal = rheo_mul(g, f[SIGN], rheo_exp(g, f[LOG_S]));
     return rheo_add(g, rheo_triangle(g, f[UPPER], 1), rheo_diagonal_matrix(g, diagonal));
 }
 
-static rheo_value lower_of(rheo_graph *g, const rheo_value *f)
+rheo_value rheo_lu_lower(rheo_graph *g, const rheo_value *f)
 {
     const rheo_value ones = rheo_constant(g, rheo_shape_of(g, f[LOG_S]), 1);
     return rheo_add(g, rheo_triangle(g, f[LOWER], -1), rheo_diagonal_matrix(g, ones));
@@ -49,7 +49,7 @@ static rheo_value lower_of(rheo_graph *g, const rheo_value *f)
 
 static void matrix_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
-    out[0] = rheo_matmul(g, n->in[P], rheo_matmul(g, lower_of(g, n->in), upper_of(g, n->in), false, false), false, false);
+    out[0] = rheo_matmul(g, n->in[P], rheo_matmul(g, rheo_lu_lower(g, n->in), rheo_lu_upper(g, n->in), false, false), false, false);
     out[1] = rheo_add(g, n->in[FACTORS], rheo_affine(g, rheo_sum(g, n->in[LOG_S], RHEO_AXIS_C), (double)positions_of(n), 0));
 }
 
@@ -75,8 +75,8 @@ static bool backward_infer(rheo_graph *g, rheo_node *n)
 
 static void backward_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 {
-    const rheo_value upper = upper_of(g, n->in), dm = rheo_matmul(g, n->in[P], n->in[FACTORS], true, false);
-    const rheo_value right = rheo_matmul(g, lower_of(g, n->in), dm, true, false);
+    const rheo_value upper = rheo_lu_upper(g, n->in), dm = rheo_matmul(g, n->in[P], n->in[FACTORS], true, false);
+    const rheo_value right = rheo_matmul(g, rheo_lu_lower(g, n->in), dm, true, false);
     const rheo_value dlogdet = rheo_affine(g, rheo_sum(g, n->in[FACTORS + 1], RHEO_AXIS_N), (double)positions_of(n), 0);
     out[0] = rheo_triangle(g, rheo_matmul(g, dm, upper, false, true), -1);
     out[1] = rheo_triangle(g, right, 1);
@@ -85,17 +85,17 @@ static void backward_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
 
 /* ---- references -------------------------------------------------------------------------------------- */
 
-static double upper_at(const double *const *f, int64_t m, int64_t k, int64_t c)
+double rheo_lu_upper_at(const double *const *f, int64_t m, int64_t k, int64_t c)
 {
     return m == k ? f[SIGN][m] * exp(f[LOG_S][m]) : m < k ? f[UPPER][m * c + k] : 0;
 }
 
-static double lower_at(const double *const *f, int64_t j, int64_t m, int64_t c)
+double rheo_lu_lower_at(const double *const *f, int64_t j, int64_t m, int64_t c)
 {
     return j == m ? 1 : j > m ? f[LOWER][j * c + m] : 0;
 }
 
-static int64_t column_at(const double *p, int64_t r, int64_t c)
+int64_t rheo_lu_column_at(const double *p, int64_t r, int64_t c)
 {
     int64_t j = 0;
     while (j < c - 1 && p[r * c + j] == 0) j++;
@@ -109,69 +109,29 @@ void rheo_lu_matrix_reference(const rheo_node *n, const double *const *in, doubl
     for (int64_t r = 0; r < c; r++)
         for (int64_t k = 0; k < c; k++)
             for (int64_t m = 0; m < c; m++)
-                out[0][r * c + k] += lower_at(in, column_at(in[P], r, c), m, c) * upper_at(in, m, k, c);
+                out[0][r * c + k] += rheo_lu_lower_at(in, rheo_lu_column_at(in[P], r, c), m, c) * rheo_lu_upper_at(in, m, k, c);
     for (int64_t k = 0; k < c; k++) total += in[LOG_S][k];
     for (int64_t i = 0; i < rheo_count(n->out[1].shape); i++) out[1][i] = in[FACTORS][i] + (double)positions_of(n) * total;
 }
 
-/* dM = P^T dW: its row j is dW's row r with column_at(r) = j. */
+/* dM = P^T dW: its row j is dW's row r with rheo_lu_column_at(r) = j. */
 static void backward_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const int64_t c = n->out[0].shape.c;
     double *dm = calloc((size_t)(c * c), sizeof *dm), dlogdet = 0;
-    for (int64_t r = 0; r < c && dm; r++) memcpy(dm + column_at(in[P], r, c) * c, in[FACTORS] + r * c, (size_t)c * sizeof *dm);
+    for (int64_t r = 0; r < c && dm; r++) memcpy(dm + rheo_lu_column_at(in[P], r, c) * c, in[FACTORS] + r * c, (size_t)c * sizeof *dm);
     for (int64_t i = 0; i < rheo_count(n->in_spec[FACTORS + 1].shape); i++) dlogdet += in[FACTORS + 1][i];
     for (int64_t a = 0; a < c && dm; a++) {
         out[2][a] = (double)positions_of(n) * dlogdet;
         for (int64_t b = 0; b < c; b++)
             for (int64_t k = 0; k < c; k++) {
-                const double right = lower_at(in, k, a, c) * dm[k * c + b];
-                if (a > b) out[0][a * c + b] += dm[a * c + k] * upper_at(in, b, k, c);
+                const double right = rheo_lu_lower_at(in, k, a, c) * dm[k * c + b];
+                if (a > b) out[0][a * c + b] += dm[a * c + k] * rheo_lu_upper_at(in, b, k, c);
                 if (a < b) out[1][a * c + b] += right;
-                if (a == b) out[2][a] += right * upper_at(in, a, a, c);
+                if (a == b) out[2][a] += right * rheo_lu_upper_at(in, a, a, c);
             }
     }
     free(dm);
-}
-
-/* ---- x = y W^{-1} --------------------------------------------------------------------------------------- */
-
-static bool solve_infer(rheo_graph *g, rheo_node *n)
-{
-    n->n_out = 1;
-    n->out[0] = n->in_spec[0];
-    if (!rheo_lu_check_factors(g, n, 1)) return false;
-    if (n->in_spec[0].shape.c == n->in_spec[1].shape.c) return true;
-    rheo_graph_fail(g, "lu_solve: y has %lld channels, the factors %lld", (long long)n->in_spec[0].shape.c, (long long)n->in_spec[1].shape.c);
-    return false;
-}
-
-static void solve_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
-{
-    const rheo_value *f = n->in + 1;
-    const rheo_shape s = n->in_spec[0].shape;
-    const rheo_value half = rheo_solve_triangular(g, n->in[0], upper_of(g, f), false, false, false);
-    const rheo_value t = rheo_solve_triangular(g, half, f[LOWER], true, true, false);
-    const rheo_value rows = rheo_reshape(g, t, RHEO_SHAPE(1, 1, rheo_positions(s), s.c));
-    out[0] = rheo_reshape(g, rheo_matmul(g, rows, f[P], false, true), s);
-}
-
-static void solve_reference(const rheo_node *n, const double *const *in, double *const *out)
-{
-    const int64_t c = n->out[0].shape.c, rows = rheo_positions(n->out[0].shape);
-    const double *const *f = in + 1;
-    double *t = malloc((size_t)c * sizeof *t);
-    for (int64_t r = 0; r < rows && t; r++) {
-        memcpy(t, in[0] + r * c, (size_t)c * sizeof *t);
-        for (int64_t k = 0; k < c; k++) {
-            for (int64_t j = 0; j < k; j++) t[k] -= t[j] * upper_at(f, j, k, c);
-            t[k] /= upper_at(f, k, k, c);
-        }
-        for (int64_t k = c - 1; k >= 0; k--)
-            for (int64_t j = k + 1; j < c; j++) t[k] -= t[j] * lower_at(f, j, k, c);
-        for (int64_t k = 0; k < c; k++) out[0][r * c + k] = t[column_at(f[P], k, c)];
-    }
-    free(t);
 }
 
 /* ---- launches ---------------------------------------------------------------------------------------------- */
@@ -214,49 +174,17 @@ static rheo_status backward_launch(rheo_launcher *l, const rheo_node *n, rheo_er
                      RHEO_FLOAT(positions_of(n)));
 }
 
-/* Rows of a block in lu_solve: LU_ROWS of cl/lu.cl. */
-static int64_t block_rows(const rheo_device_facts *dev) { return dev->kind == RHEO_CPU ? (int64_t)dev->vector_width : 64; }
-
-static int64_t solve_blocks(const rheo_node *n, const rheo_device_facts *dev)
-{
-    const int64_t rows = rheo_positions(n->out[0].shape);
-    return (rows + block_rows(dev) - 1) / block_rows(dev);
-}
-
-static size_t solve_workspace(const rheo_node *n, const rheo_device_facts *dev)
-{
-    return (size_t)(solve_blocks(n, dev) * block_rows(dev) * n->out[0].shape.c);
-}
-
-static rheo_status solve_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
-{
-    const rheo_device_facts *dev = rheo_launcher_facts(l);
-    const int64_t blocks = solve_blocks(n, dev), most = 16 * (int64_t)dev->compute_units;
-    const size_t group = dev->kind == RHEO_CPU ? 1 : 64;
-    const int64_t groups = dev->kind == RHEO_CPU && blocks > most ? most : blocks;
-    const rheo_grid grid = { { (size_t)groups * group, 1, 1 }, { group, 1, 1 } };
-    return RHEO_EMIT(l, err, "flow", "lu_solve", grid, RHEO_BUF(rheo_in(l, 0)), RHEO_BUF(rheo_in(l, 1 + P)), RHEO_BUF(rheo_in(l, 1 + LOWER)),
-                     RHEO_BUF(rheo_in(l, 1 + UPPER)), RHEO_BUF(rheo_in(l, 1 + LOG_S)), RHEO_BUF(rheo_in(l, 1 + SIGN)), RHEO_BUF(rheo_work(l)),
-                     RHEO_BUF(rheo_out(l, 0)), RHEO_INT(rheo_positions(n->out[0].shape)), RHEO_INT(n->out[0].shape.c));
-}
-
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
 
-/* Off-diagonal factors are kept small so that solves are well conditioned. */
-#define FACTOR_SPECS(c) RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(1, 1, 1, c), RHEO_SPEC_F32(1, 1, 1, c)
-#define FACTOR_FILLS { .permutation = true }, { .scale = 0.1 }, { .scale = 0.1 }, { .scale = 0.1 }, { .scale = 1e-30, .shift = 1, .fixed = true }
 static const int64_t positions = 9;
 #define POSITIONS .attr = &positions, .attr_bytes = sizeof positions
-#define MATRIX(c) { .n_in = 6, .in = { FACTOR_SPECS(c), RHEO_SPEC_F32(3, 1, 1, 1) }, .fill = { FACTOR_FILLS }, POSITIONS }
+#define MATRIX(c) { .n_in = 6, .in = { RHEO_LU_SPECS(c), RHEO_SPEC_F32(3, 1, 1, 1) }, .fill = { RHEO_LU_FILLS }, POSITIONS }
 #define BACK(c) \
-    { .n_in = 7, .in = { FACTOR_SPECS(c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(3, 1, 1, 1) }, .fill = { FACTOR_FILLS }, POSITIONS }
-#define SOLVE(n, h, w, c) { .n_in = 6, .in = { RHEO_SPEC_F32(n, h, w, c), FACTOR_SPECS(c) }, .fill = { { .scale = 1 }, FACTOR_FILLS } }
+    { .n_in = 7, .in = { RHEO_LU_SPECS(c), RHEO_SPEC_F32(1, 1, c, c), RHEO_SPEC_F32(3, 1, 1, 1) }, .fill = { RHEO_LU_FILLS }, POSITIONS }
 static const rheo_op_sample matrix_samples[] = { MATRIX(1), MATRIX(2), MATRIX(5), MATRIX(12), MATRIX(33) };
 static const rheo_op_sample backward_samples[] = { BACK(1), BACK(2), BACK(5), BACK(12), BACK(33) };
-static const rheo_op_sample solve_samples[] = { SOLVE(1, 1, 1, 2), SOLVE(2, 3, 5, 4), SOLVE(3, 7, 5, 12), SOLVE(1, 8, 9, 33) };
 
-/* Sums of up to 33 products of size 0.1: 33 / 2 roundings and exp's 3. The solves amplify by their condition, at most about
- * exp(33 * 0.1 * 0.1 ..) < 4 in the samples. */
+/* Sums of up to 33 products of size 0.1: 33 / 2 roundings and exp's 3. */
 const rheo_op rheo_op_lu_matrix = {
     .name = "lu_matrix", .infer = matrix_infer, .gradient = matrix_gradient, .expand = matrix_expand, .launch = matrix_launch,
     .reference = rheo_lu_matrix_reference, RHEO_SAMPLES(matrix_samples), .tolerance = 20,
@@ -265,10 +193,6 @@ const rheo_op rheo_op_lu_matrix_backward = {
     .name = "lu_matrix_backward", .infer = backward_infer, .expand = backward_expand, .launch = backward_launch,
     .reference = backward_reference, RHEO_SAMPLES(backward_samples), .tolerance = 20,
 };
-const rheo_op rheo_op_lu_solve = {
-    .name = "lu_solve", .infer = solve_infer, .expand = solve_expand, .launch = solve_launch, .workspace = solve_workspace,
-    .reference = solve_reference, RHEO_SAMPLES(solve_samples), .tolerance = 80,
-};
 
 rheo_value rheo_lu_matrix(rheo_graph *g, const rheo_value factors[5], rheo_value logdet, int64_t at_positions)
 {
@@ -276,11 +200,4 @@ rheo_value rheo_lu_matrix(rheo_graph *g, const rheo_value factors[5], rheo_value
     memcpy(in, factors, FACTORS * sizeof *in);
     in[FACTORS] = logdet;
     return rheo_apply(g, &rheo_op_lu_matrix, FACTORS + 1, in, &at_positions, sizeof at_positions);
-}
-
-rheo_value rheo_lu_solve(rheo_graph *g, rheo_value y, const rheo_value factors[5])
-{
-    rheo_value in[1 + FACTORS] = { y };
-    memcpy(in + 1, factors, FACTORS * sizeof *in);
-    return rheo_apply(g, &rheo_op_lu_solve, 1 + FACTORS, in, NULL, 0);
 }
