@@ -10,21 +10,34 @@
 
 typedef rheo_conv2d_act_attr act_attr;
 
+bool rheo_conv2d_check_act(rheo_graph *g, const rheo_node *n, int b, int64_t channels)
+{
+    for (int i = b; i < b + 2; i++) {
+        if (rheo_same_shape(n->in_spec[i].shape, rheo_vector(channels))) continue;
+        rheo_graph_fail(g, "%s: %s is " RHEO_SHAPE_TEXT ", expected one number for each of %lld channels", n->op->name, i == b ? "b" : "l",
+                        RHEO_SHAPE_LIST(n->in_spec[i].shape), (long long)channels);
+        return false;
+    }
+    return true;
+}
+
+void rheo_conv2d_act_on(rheo_affine_attr act, rheo_shape shape, const double *b, const double *l, double *y)
+{
+    for (int64_t k = 0; k < rheo_count(shape); k++) {
+        const double z = (y[k] + b[k % shape.c]) * exp((double)act.factor * l[k % shape.c]);
+        y[k] = act.relu && z < 0 ? 0 : z;
+    }
+}
+
 static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
 {
     const act_attr *a = n->attr;
-    const rheo_shape w = n->in_spec[1].shape, channels = rheo_vector(w.c);
+    const rheo_shape w = n->in_spec[1].shape;
     n->n_out = 1;
     n->out[0].type = RHEO_F32;
     for (int i = 0; i < n->n_in; i++)
         if (!rheo_check_type(g, n, i, RHEO_F32)) return false;
-    for (int i = 2; i < 4; i++) {
-        if (rheo_same_shape(n->in_spec[i].shape, channels)) continue;
-        rheo_graph_fail(g, "conv2d_act: %s is " RHEO_SHAPE_TEXT ", expected one number for each of %lld channels", i == 2 ? "b" : "l",
-                        RHEO_SHAPE_LIST(n->in_spec[i].shape), (long long)channels.c);
-        return false;
-    }
-    return rheo_conv2d_shape(g, "conv2d_act", n->in_spec[0].shape, w, a->conv, &n->out[0].shape);
+    return rheo_conv2d_check_act(g, n, 2, w.c) && rheo_conv2d_shape(g, "conv2d_act", n->in_spec[0].shape, w, a->conv, &n->out[0].shape);
 }
 
 static void conv2d_act_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
@@ -73,12 +86,8 @@ static rheo_cost conv2d_act_cost(const rheo_node *n)
 static void conv2d_act_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const rheo_conv c = describe(n);
-    const rheo_affine_attr act = ((const act_attr *)n->attr)->act;
     rheo_conv2d_reference(&c, in[0], in[1], out[0]);
-    for (int64_t k = 0; k < rheo_count(n->out[0].shape); k++) {
-        const double y = (out[0][k] + in[2][k % c.o]) * exp((double)act.factor * in[3][k % c.o]);
-        out[0][k] = act.relu && y < 0 ? 0 : y;
-    }
+    rheo_conv2d_act_on(((const act_attr *)n->attr)->act, n->out[0].shape, in[2], in[3], out[0]);
 }
 
 #define SAMPLE(n, h, w, c, i, o, k, pad, dilation, act)                                                                                    \
