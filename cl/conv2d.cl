@@ -154,6 +154,19 @@ NOINLINE static void store_row(global float *to, const float *from, int n)
     for (; j < n; ++j) to[j] = from[j];
 }
 
+// What an epilogue adds and multiplies by: shift = b, scale = exp(factor l) of n channels, or 0 and 1 without it, act < 0; so up to whole vectors.
+static void take_act(float *shift, float *scale, const global float *b, const global float *l, int act, float factor, int n)
+{
+    const int whole = (n + VEC - 1) / VEC * VEC;
+    clear_row(shift, whole);
+    clear_row(scale, whole);
+    if (act >= 0) {
+        copy_row(shift, b, n);
+        copy_row(scale, l, n);
+    }
+    for (int c = 0; c < whole; c += VEC) STORE(exp(factor * LOAD(scale + c)), scale + c);
+}
+
 // sums[j] = sum of t[j]'s elements: neighbours are added up, as often as VEC can be halved.
 static floatv sums_of(floatv t[VEC])
 {

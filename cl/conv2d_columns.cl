@@ -218,12 +218,7 @@ void conv2d(const global float *x, const global float *w, const global float *b,
     w += get_group_id(2) * (size_t)w_batch;
     y += get_group_id(2) * (size_t)y_batch + o0;
     add += get_group_id(2) * (size_t)y_batch + o0;
-    for (int c = 0; c < columns; c += VEC) shift_[c / VEC] = scale_[c / VEC] = (floatv)(0.0f);
-    if (act >= 0) {
-        copy_row(shift, b + o0, columns);
-        copy_row(scale, l + o0, columns);
-        for (int c = 0; c < columns; c += VEC) scale_[c / VEC] = exp(factor * scale_[c / VEC]);
-    }
+    take_act(shift, scale, b + o0, l + o0, act, factor, columns);
     for (int c = 0; undo && c < columns; c += VEC)
         for (int i = 0; i < 4; ++i) sums_[(i * COLUMNS_MAX + c) / VEC] = (floatv)(0.0f);
     for (int k = 0; k < K; k += depth) {
@@ -234,9 +229,7 @@ void conv2d(const global float *x, const global float *w, const global float *b,
         for (int q = first; q < last; q += SPAN_ROWS) {
             const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
             locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
-            if (I <= 4 && I < x_c && x_c >= 4 && k % I == 0)
-                gather_few(patch, STRIDE, up, x, at, h, v, H, W, x_c, I, kw, dilation, k / I, (n + I - 1) / I);
-            else gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
+            gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, k, n);
             // Beside each tile, some of what is read after it, and where it is stored or, if it is too short for that, the next positions are.
             const int tiles = up / ROWS * ((columns + COLS - 1) / COLS), left = K == I ? min(SPAN_ROWS, last - q - positions) : 0;
             const int of_y = undo && k + n == K ? positions : 0;

@@ -161,13 +161,7 @@ void conv2d_small(const global float *x, const global float *w, const global flo
     clear_row(weights, I * vectors * VEC);
     for (int i = 0; i < I; ++i)
         for (int o = 0; o < O; ++o) weights[i * vectors * VEC + o] = w[i * s_in + o * s_out];
-    clear_row(shift, vectors * VEC);
-    clear_row(scale, vectors * VEC);
-    if (act >= 0) {
-        copy_row(shift, b, O);
-        copy_row(scale, l, O);
-    }
-    for (int v = 0; v < vectors; ++v) scale_[v] = exp(factor * scale_[v]);
+    take_act(shift, scale, b, l, act, factor, O);
     for (int j = 0; j < VEC; ++j) ((int *)own_)[j] = (vectors - 1) * VEC + j < O ? -1 : 0;
     for (int p = first; p < last; p += SMALL_ROWS) {
         for (int v = (stored + VEC - 1) / VEC - 1; v >= 0; --v) {

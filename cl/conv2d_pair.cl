@@ -18,17 +18,6 @@ NOINLINE static void product_near(float *to, const float *a, const float *w, int
     }
 }
 
-// shift = b, scale = exp(factor l), of n channels and zeros up to whole tiles.
-static void take_act(float *shift, float *scale, const global float *b, const global float *l, float factor, int n)
-{
-    const int whole = (n + COLS - 1) / COLS * COLS;
-    clear_row(shift, whole);
-    clear_row(scale, whole);
-    copy_row(shift, b, n);
-    copy_row(scale, l, n);
-    for (int c = 0; c < whole; c += VEC) STORE(exp(factor * LOAD(scale + c)), scale + c);
-}
-
 // y = act2((h w2 + b2) exp(factor2 l2)), h = act((patch w + b) exp(factor l)) of O channels, y of O2; w and w2 dense. Group g: a share of the
 // tiles of ROWS positions. O and K <= DEPTH; the weights, each with its columns up to whole tiles, together <= WEIGHTS.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -46,13 +35,12 @@ void conv2d_pair(const global float *x, const global float *w, const global floa
     const int last = min((int)((get_group_id(0) + 1) * (size_t)tiles / get_num_groups(0)) * ROWS, P);
     pack_rows(weights, w, I * O, O, I, 0, K, O);
     pack_rows(weights2, w2, O * O2, O2, O, 0, O, O2);
-    take_act(shift, scale, b, l, factor, O);
-    take_act(shift2, scale2, b2, l2, factor2, O2);
+    take_act(shift, scale, b, l, act, factor, O);
+    take_act(shift2, scale2, b2, l2, act2, factor2, O2);
     for (int q = first; q < last; q += SPAN_ROWS) {
         const int positions = min(SPAN_ROWS, last - q), up = (positions + ROWS - 1) / ROWS * ROWS;
         locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
-        if (I <= 4 && I < x_c && x_c >= 4) gather_few(patch, STRIDE, up, x, at, h, v, H, W, x_c, I, kw, dilation, 0, K / I);
-        else gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, 0, K);
+        gather(patch, STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, 0, K);
         for (int c = 0; c < O; c += COLS)
             for (int p = 0; p < positions; p += ROWS)
                 product_near(hidden + p * STRIDE + c, patch + p * STRIDE, weights + c * K, K, shift + c, scale + c, act);

@@ -4,8 +4,8 @@
 // to[r stride + j] = patch[r, k0 + j] for j < n, where a position of x has C channels of which the first I take part. Taps side
 // by side read side by side unless dilated or parts of a position: one run a window row. Short runs are copied by fours as long as x
 // goes on up to `end`; what is too much of them lies where the next run will.
-NOINLINE static void gather(float *to, int stride, int rows, const global float *x, const global float *end, const int *at, const int *h,
-                            const int *w, int H, int W, int C, int I, int kw, int dilation, int k0, int n)
+NOINLINE static void gather_runs(float *to, int stride, int rows, const global float *x, const global float *end, const int *at, const int *h,
+                                 const int *w, int H, int W, int C, int I, int kw, int dilation, int k0, int n)
 {
     const int taps = dilation == 1 && C == I ? kw : 1, run = taps * I;
     for (int k = 0; k < n;) {
@@ -42,5 +42,14 @@ NOINLINE static void gather_few(float *to, int stride, int rows, const global fl
             STORE4(as_float4(as_int4(LOAD_GLOBAL4(x + (inside ? at[r] + shift : 0))) & own), to + r * stride);
         }
     }
+}
+
+// By the one or the other.
+static void gather(float *to, int stride, int rows, const global float *x, const global float *end, const int *at, const int *h, const int *w,
+                   int H, int W, int C, int I, int kw, int dilation, int k0, int n)
+{
+    if (I <= 4 && I < C && C >= 4 && k0 % I == 0)
+        gather_few(to, stride, rows, x, at, h, w, H, W, C, I, kw, dilation, k0 / I, (n + I - 1) / I);
+    else gather_runs(to, stride, rows, x, end, at, h, w, H, W, C, I, kw, dilation, k0, n);
 }
 #endif

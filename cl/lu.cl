@@ -23,18 +23,25 @@ static void lu_shift(__global const float *b, __global const float *w, __global 
 }
 
 #if RHEO_CPU
+// to[k] = exp(f from[k])
+static void lu_exp(float f, __global const float *from, __global float *to, int c)
+{
+    for (int k = 0; k < c; k += VEC) {
+        const int n = min(VEC, c - k);
+        float t[VEC];
+        for (int i = 0; i < VEC; i++) t[i] = i < n ? f * from[k + i] : 0.0f;
+        vstorev(exp(vloadv(0, t)), 0, t);
+        for (int i = 0; i < n; i++) to[k + i] = t[i];
+    }
+}
+
 // Row r of W times `scale`, from m = j downwards: what row m of U adds to columns m and on; W[r,m] is U's diagonal until then.
 static void lu_row_of(__global const float *p, __global const float *lower, __global const float *upper, __global const float *s,
                       __global const float *sign, float scale, int r, __global float *restrict row, int c)
 {
     const int j = lu_column(p, r, c);
-    for (int k = 0; k < c; k += VEC) {
-        const int n = min(VEC, c - k);
-        float t[VEC];
-        for (int i = 0; i < VEC; i++) t[i] = i < n && k + i <= j ? s[k + i] : 0.0f;
-        vstorev(exp(vloadv(0, t)), 0, t);
-        for (int i = 0; i < n; i++) row[k + i] = k + i <= j ? sign[k + i] * t[i] : 0.0f;
-    }
+    lu_exp(1.0f, s, row, j + 1);
+    for (int k = 0; k < c; k++) row[k] = k <= j ? sign[k] * row[k] : 0.0f;
     for (int m = j; m >= 0; m--) {
         const float f = m == j ? scale : scale * lower[j * c + m];
         __global const float *restrict u = upper + m * c;
@@ -155,18 +162,6 @@ static void lu_substitute(__global const float *lower, __global const float *upp
 }
 
 #if RHEO_CPU
-// to[k] = exp(f from[k])
-static void lu_exp(float f, __global const float *from, __global float *to, int c)
-{
-    for (int k = 0; k < c; k += VEC) {
-        const int n = min(VEC, c - k);
-        float t[VEC];
-        for (int i = 0; i < VEC; i++) t[i] = i < n ? f * from[k + i] : 0.0f;
-        vstorev(exp(vloadv(0, t)), 0, t);
-        for (int i = 0; i < n; i++) to[k + i] = t[i];
-    }
-}
-
 __attribute__((reqd_work_group_size(1, 1, 1)))
 #endif
 __kernel void lu_solve(__global const float *y, __global const float *p, __global const float *lower, __global const float *upper,

@@ -72,15 +72,20 @@ static rheo_status affine_act_launch(rheo_launcher *l, const rheo_node *n, rheo_
                 logdet ? n->out[0].shape.n : 0, rheo_in(l, logdet ? 3 : 0), rheo_out(l, logdet ? 1 : 0), logdet_weight(n), err);
 }
 
+void rheo_affine_act_on(rheo_affine_attr act, rheo_shape shape, const double *b, const double *l, double *y)
+{
+    for (int64_t k = 0; k < rheo_count(shape); k++) {
+        const double z = (y[k] + b[k % shape.c]) * exp((double)act.factor * l[k % shape.c]);
+        y[k] = act.relu && z < 0 ? 0 : z;
+    }
+}
+
 static void affine_act_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
-    const rheo_affine_attr a = attr_of(n);
     const rheo_shape s = n->out[0].shape;
     double total = 0;
-    for (int64_t i = 0; i < rheo_count(s); i++) {
-        const double y = (in[0][i] + in[1][i % s.c]) * exp((double)a.factor * in[2][i % s.c]);
-        out[0][i] = a.relu && y < 0 ? 0 : y;
-    }
+    memcpy(out[0], in[0], (size_t)rheo_count(s) * sizeof *out[0]);
+    rheo_affine_act_on(attr_of(n), s, in[1], in[2], out[0]);
     for (int64_t c = 0; c < s.c; c++) total += in[2][c];
     for (int64_t i = 0; i < s.n && n->n_out > 1; i++) out[1][i] = in[3][i] + logdet_weight(n) * total;
 }

@@ -33,6 +33,8 @@ bool rheo_broadcast_shapes(rheo_shape a, rheo_shape b, rheo_shape *out);
 /* y = act((x + b) exp(factor scale)) of x [s], without a log-determinant: affine_act's launch, for ops that end in it. */
 rheo_status rheo_affine_act_launch(rheo_launcher *l, rheo_shape s, rheo_affine_attr a, cl_mem x, cl_mem b, cl_mem scale, cl_mem y,
                                    rheo_error *err);
+/* y = act((y + b) exp(factor l)) in double, for references. */
+void rheo_affine_act_on(rheo_affine_attr a, rheo_shape s, const double *b, const double *l, double *y);
 
 /* Vectors of the device's width in so many elements: items of a kernel whose item is one vector. */
 int64_t rheo_vectors(const rheo_launcher *l, int64_t elements);

@@ -39,8 +39,6 @@ typedef struct rheo_conv2d_act_attr {
 
 /* Whether inputs b and b + 1 have one number for each of so many channels; false after rheo_graph_fail. */
 bool rheo_conv2d_check_act(rheo_graph *g, const rheo_node *n, int b, int64_t channels);
-/* y = act((y + b) exp(factor l)) */
-void rheo_conv2d_act_on(rheo_affine_attr act, rheo_shape shape, const double *b, const double *l, double *y);
 /* act((conv2d(x, w) + b) exp(factor l)), b and l [1,1,1,O] (conv2d_act.c) */
 rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, rheo_conv2d_attr conv,
                            rheo_affine_attr act);

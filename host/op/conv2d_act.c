@@ -2,8 +2,6 @@
  * affine_act would (flows 1.5). Rewriting makes it, after gradients are taken. */
 #include "op/conv2d.h"
 
-#include <math.h>
-
 #include "op/common.h"
 #include "op/ops.h"
 #include "op/product.h"
@@ -19,14 +17,6 @@ bool rheo_conv2d_check_act(rheo_graph *g, const rheo_node *n, int b, int64_t cha
         return false;
     }
     return true;
-}
-
-void rheo_conv2d_act_on(rheo_affine_attr act, rheo_shape shape, const double *b, const double *l, double *y)
-{
-    for (int64_t k = 0; k < rheo_count(shape); k++) {
-        const double z = (y[k] + b[k % shape.c]) * exp((double)act.factor * l[k % shape.c]);
-        y[k] = act.relu && z < 0 ? 0 : z;
-    }
 }
 
 static bool conv2d_act_infer(rheo_graph *g, rheo_node *n)
@@ -87,7 +77,7 @@ static void conv2d_act_reference(const rheo_node *n, const double *const *in, do
 {
     const rheo_conv c = describe(n);
     rheo_conv2d_reference(&c, in[0], in[1], out[0]);
-    rheo_conv2d_act_on(((const act_attr *)n->attr)->act, n->out[0].shape, in[2], in[3], out[0]);
+    rheo_affine_act_on(((const act_attr *)n->attr)->act, n->out[0].shape, in[2], in[3], out[0]);
 }
 
 #define SAMPLE(n, h, w, c, i, o, k, pad, dilation, act)                                                                                    \

@@ -79,9 +79,9 @@ static void pair_reference(const rheo_node *n, const double *const *in, double *
     double *h = calloc((size_t)rheo_count(hidden_of(n)), sizeof *h);
     if (!h) return;
     rheo_conv2d_reference(&first, in[X], in[W], h);
-    rheo_conv2d_act_on(a->first.act, hidden_of(n), in[B], in[L], h);
+    rheo_affine_act_on(a->first.act, hidden_of(n), in[B], in[L], h);
     rheo_conv2d_reference(&second, h, in[W2], out[0]);
-    rheo_conv2d_act_on(a->second.act, n->out[0].shape, in[B2], in[L2], out[0]);
+    rheo_affine_act_on(a->second.act, n->out[0].shape, in[B2], in[L2], out[0]);
     free(h);
 }
 
