@@ -72,6 +72,7 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #define STORE(x, p) (((anywhere *)(p))->v = (x))
 #define STORE_GLOBAL(x, p) (((global anywhere *)(p))->v = (x))
 #define LOAD_GLOBAL4(p) (((const global anywhere4 *)(p))->v)
+#define STORE_GLOBAL4(x, p) (((global anywhere4 *)(p))->v = (x))
 #define STORE4(x, p) (((anywhere4 *)(p))->v = (x))
 
 // Asks for lines of memory, to have them near when what is computed meanwhile is done.

@@ -80,7 +80,7 @@ Test(ops, expansions_equal_the_reference)
 
 /* ---- gradients ---------------------------------------------------------------------------------------------------- */
 
-enum { MAX_VARIABLES = 8 + RHEO_MAX_OUT };
+enum { MAX_VARIABLES = RHEO_SAMPLE_IN + RHEO_MAX_OUT };
 
 /* A scalar function of several arrays, and its gradients. */
 typedef struct checked {
@@ -167,7 +167,7 @@ static void check_sample(const rheo_op *op, int sample)
     const rheo_sample_fill normal = { 0 };
     for (int order = 1; order <= 2; order++) {
         checked c = { .s = rheo_state_create() };
-        rheo_value in[8], d[8], f = RHEO_NONE;
+        rheo_value in[RHEO_SAMPLE_IN], d[RHEO_SAMPLE_IN], f = RHEO_NONE;
         int unused;
         cr_assert_eq(rheo_state_bind(c.s, NULL, NULL), RHEO_OK);
         c.g = rheo_graph_create(c.s, &rheo_op_arithmetic);
@@ -227,7 +227,7 @@ Test(ops, names_are_unique_and_equal_nodes_merge)
             const rheo_op_sample *s = &op->samples[k];
             rheo_state *state = rheo_state_create();
             rheo_graph *g = rheo_graph_create(state, &rheo_op_arithmetic);
-            rheo_value in[8];
+            rheo_value in[RHEO_SAMPLE_IN];
             for (int i = 0; i < s->n_in; i++)
                 in[i] = rheo_window(g, rheo_storage_add(state, "x", s->in[i].type, rheo_count(s->in[i].shape)), 0, s->in[i].shape);
             const rheo_value a = rheo_apply(g, op, s->n_in, in, s->attr, s->attr_bytes);

@@ -20,6 +20,7 @@ typedef struct inputs {
     rheo_value y, wide, scale;    /* what an affine_act of many channels gave, weights that follow it, and its l */
     rheo_value square, own;       /* a matrix and a number for the channels of x */
     rheo_value many, next, each;  /* weights to many channels, others of no window between those, a number for each */
+    rheo_value back;              /* weights from those to what b and l are for */
 } inputs;
 
 static rheo_value channels(rheo_graph *g, rheo_value x, int64_t from)
@@ -59,13 +60,21 @@ static rheo_value hidden(rheo_graph *g, const inputs *in)
 {
     return rheo_affine_act(g, rheo_conv2d(g, first(g, in->x), in->many, 1, 1), in->each, in->each, RHEO_NONE, (rheo_affine_attr){ 1, 3 });
 }
-static rheo_value pair(rheo_graph *g, const inputs *in)
+static rheo_value next(rheo_graph *g, const inputs *in)
 {
     return rheo_affine_act(g, rheo_conv2d(g, hidden(g, in), in->next, 0, 1), in->each, in->each, RHEO_NONE, (rheo_affine_attr){ 0, 1 });
 }
-static rheo_value pair_read_between(rheo_graph *g, const inputs *in)
+static rheo_value stack(rheo_graph *g, const inputs *in)
 {
-    return rheo_add(g, pair(g, in), hidden(g, in));
+    return rheo_affine_act(g, rheo_conv2d(g, next(g, in), in->back, 1, 1), in->b, in->l, RHEO_NONE, (rheo_affine_attr){ 0, 3 });
+}
+static rheo_value stack_read_between(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, stack(g, in), everything(g, next(g, in)));
+}
+static rheo_value stack_read_before(rheo_graph *g, const inputs *in)
+{
+    return rheo_add(g, stack(g, in), everything(g, hidden(g, in)));
 }
 static rheo_value solved(rheo_graph *g, const inputs *in)
 {
@@ -169,10 +178,11 @@ static const struct rule_case {
     { "act", act, "slice", 1, 0 },
     { "solve_actnorm", solve_actnorm, "affine_inverse", 1, 0 },
     { "solve_read_again", solve_read_again, "affine_inverse", 1, 1 },
-    { "pair", pair, "conv2d_pair", 0, 1 },
-    { "pair", pair, "conv2d_act", 0, 0 },
-    { "pair_read_between", pair_read_between, "conv2d_pair", 0, 0 },
-    { "pair_read_between", pair_read_between, "conv2d_act", 0, 2 },
+    { "stack", stack, "conv2d_stack", 0, 1 },
+    { "stack", stack, "conv2d_act", 0, 0 },
+    { "stack_read_between", stack_read_between, "conv2d_stack", 0, 0 },
+    { "stack_read_before", stack_read_before, "conv2d_stack", 0, 0 },
+    { "stack_read_before", stack_read_before, "conv2d_act", 0, 3 },
     { "bias", bias, "conv2d_act", 0, 1 },
     { "bias", bias, "add", 1, 0 },
     { "bias_first", bias_first, "conv2d_act", 0, 1 },
@@ -222,7 +232,8 @@ static double *run(const struct rule_case *c, const rheo_rule *const *rules, int
                         normals(&b, rheo_vector(C), 14),
                         normals(&b, RHEO_SHAPE(3, 3, TAKEN, MANY), 10),
                         normals(&b, RHEO_SHAPE(1, 1, MANY, MANY), 11),
-                        normals(&b, rheo_vector(MANY), 12) };
+                        normals(&b, rheo_vector(MANY), 12),
+                        normals(&b, RHEO_SHAPE(3, 3, MANY, OUT), 13) };
     const rheo_value y = c->build(b.g, &in);
     *count = rheo_count(rheo_shape_of(b.g, y));
     const int out = test_storage(b.s, RHEO_F32, *count, NULL);

@@ -85,7 +85,7 @@ void rheo_choice_key(const rheo_node *n, char key[RHEO_CHOICE_KEY])
 
 bool rheo_variant_offered(const rheo_node *n, int variant, const rheo_device_facts *dev)
 {
-    return variant == 0 || !n->op->offers || n->op->offers(n, variant, dev);
+    return (variant == 0 && n->op->variants) || !n->op->offers || n->op->offers(n, variant, dev);
 }
 
 const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, int v, const rheo_device_facts *dev)
@@ -111,6 +111,7 @@ rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_f
     int offered = 0, chosen = -1, first = -1;
     const rheo_fault *fault = NULL;
     if (!n->op->launch) return RHEO_OK;
+    if (!rheo_variant_offered(n, 0, dev)) return switch_off(c, n, NULL, err);
     if (!n->op->variants) return (fault = rheo_choices_fault(c, n, 0, dev)) ? switch_off(c, n, fault, err) : RHEO_OK;
     rheo_choice_key(n, key);
     const rheo_choice *own = find(c, key), *wanted = own ? own : find(c, n->op->name);

@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 #include "runtime/runtime.h"
 
-enum { RHEO_MAX_IN = 512, RHEO_MAX_OUT = 4, RHEO_SWITCHED_OFF = -1 };
+enum { RHEO_MAX_IN = 512, RHEO_MAX_OUT = 4, RHEO_SAMPLE_IN = 10, RHEO_SWITCHED_OFF = -1 };
 
 struct rheo_node {
     const rheo_op *op;
@@ -37,8 +37,8 @@ typedef struct rheo_sample_fill {
 } rheo_sample_fill;
 typedef struct rheo_op_sample {
     int n_in;
-    rheo_spec in[8];
-    rheo_sample_fill fill[8];
+    rheo_spec in[RHEO_SAMPLE_IN];
+    rheo_sample_fill fill[RHEO_SAMPLE_IN];
     const void *attr;
     size_t attr_bytes;
 } rheo_op_sample;
@@ -74,7 +74,8 @@ struct rheo_op {
 
     /* The ways to compute it by name, the default first, NULL-terminated; NULL: one way, without a name. launch and workspace
      * do what n->variant says; results may differ in rounding only. `offers` says which of them a node has on a device; NULL:
-     * all. Index 0 is always offered. Which is fastest is measured: choices.h. */
+     * all. Index 0 is always offered; but an op of one way, with an expansion, may offer it on some devices only, and is expanded on
+     * others. Which is fastest is measured: choices.h. */
     const char *const *variants;
     bool (*offers)(const rheo_node *n, int variant, const rheo_device_facts *dev);
     const double *looseness; /* of each variant, in units of `tolerance`; NULL: 1. One above 1 is used only where it is asked for by name */

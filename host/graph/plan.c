@@ -29,10 +29,10 @@ static rheo_status pick_variants(rheo_graph *g, rheo_choices *choices, const rhe
     return st;
 }
 
-static rheo_status rewrite(rheo_graph *g, const rheo_rule *const *rules, const rheo_device_facts *dev, rheo_graph **out, rheo_error *err)
+static rheo_status rewrite(rheo_graph *g, const rheo_rule *const *rules, rheo_graph **out, rheo_error *err)
 {
     rheo_error own = RHEO_ERROR_INIT;
-    *out = rheo_graph_rewritten(g, rules, dev, &own);
+    *out = rheo_graph_rewritten(g, rules, &own);
     return *out ? RHEO_OK : rheo_fail(err, own.status, "%s", own.text);
 }
 
@@ -43,7 +43,7 @@ static rheo_status choose(rheo_graph **graph, rheo_choices *choices, const rheo_
     rheo_status st = pick_variants(*graph, choices, dev, &off, err);
     while (off && !st) {
         rheo_graph *fused = *graph;
-        st = rewrite(fused, NULL, dev, graph, err);
+        st = rewrite(fused, NULL, graph, err);
         rheo_graph_destroy(fused);
         if (!st) st = pick_variants(*graph, choices, dev, &off, err);
     }
@@ -56,8 +56,10 @@ static rheo_status prepare(rheo_graph *g, const rheo_plan_options *options, cons
     static const rheo_plan_options plain;
     if (!options) options = &plain;
     if (g->error.status) return rheo_fail(err, g->error.status, "%s", g->error.text);
-    rheo_status st = rewrite(g, options->rules, dev, graph, err);
-    if (!st && dev && options->choices) st = choose(graph, options->choices, dev, err);
+    rheo_choices none = { 0 };
+    rheo_status st = rewrite(g, options->rules, graph, err);
+    if (!st && dev) st = choose(graph, options->choices ? options->choices : &none, dev, err);
+    rheo_choices_free(&none);
     return st ? st : rheo_layout_make(*graph, dev, options->separate_buffers, layout, err);
 }
 

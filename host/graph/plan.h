@@ -19,8 +19,6 @@ typedef struct rheo_rule {
 } rheo_rule;
 /* Readers of v in the original graph. */
 int rheo_rewrite_uses(const rheo_rewrite *r, rheo_value v);
-/* What the plan will run on, where a rule gains on some devices only; NULL: the host executor. */
-const rheo_device_facts *rheo_rewrite_device(const rheo_rewrite *r);
 /* The latest node of `op` so far whose input `i` is v, or RHEO_NONE: how a second output finds the node an earlier
  * match made. */
 rheo_value rheo_rewrite_find(const rheo_rewrite *r, const rheo_op *op, int i, rheo_value v);

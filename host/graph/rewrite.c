@@ -6,7 +6,6 @@
 
 struct rheo_rewrite {
     rheo_graph *to;
-    const rheo_device_facts *dev;
     rheo_value *map;            /* [old node * RHEO_MAX_OUT + out]: value in the new graph */
     int *uses;                  /* [new node * RHEO_MAX_OUT + out]: readers of its original */
     int n_map;                  /* how much of it is known so far */
@@ -16,8 +15,6 @@ struct rheo_rewrite {
 static int slot(rheo_value v) { return v.node * RHEO_MAX_OUT + v.out; }
 
 int rheo_rewrite_uses(const rheo_rewrite *r, rheo_value v) { return slot(v) < r->n_uses ? r->uses[slot(v)] : 0; }
-
-const rheo_device_facts *rheo_rewrite_device(const rheo_rewrite *r) { return r->dev; }
 
 rheo_value rheo_rewrite_find(const rheo_rewrite *r, const rheo_op *op, int i, rheo_value v)
 {
@@ -113,9 +110,9 @@ static bool expand(rheo_rewrite *r, rheo_graph *g, const rheo_node *n, rheo_valu
 
 const rheo_rule rheo_rule_expand = { "expand", expand };
 
-rheo_graph *rheo_graph_rewritten(rheo_graph *g, const rheo_rule *const *rules, const rheo_device_facts *dev, rheo_error *err)
+rheo_graph *rheo_graph_rewritten(rheo_graph *g, const rheo_rule *const *rules, rheo_error *err)
 {
-    rheo_rewrite r = { .dev = dev };
+    rheo_rewrite r = { 0 };
     bool ok = false;
     bool *live = NULL;
     int *readers = NULL;

@@ -8,7 +8,7 @@
 bool *rheo_live_nodes(rheo_graph *g);
 
 /* A new graph with the same assigns, in which nodes that are RHEO_SWITCHED_OFF are expanded; the caller destroys it. NULL with err filled
- * on failure. dev: what it will run on, NULL for the host executor. */
-rheo_graph *rheo_graph_rewritten(rheo_graph *g, const rheo_rule *const *rules, const rheo_device_facts *dev, rheo_error *err);
+ * on failure. */
+rheo_graph *rheo_graph_rewritten(rheo_graph *g, const rheo_rule *const *rules, rheo_error *err);
 
 #endif

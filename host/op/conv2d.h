@@ -42,8 +42,8 @@ bool rheo_conv2d_check_act(rheo_graph *g, const rheo_node *n, int b, int64_t cha
 /* act((conv2d(x, w) + b) exp(factor l)), b and l [1,1,1,O] (conv2d_act.c) */
 rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, rheo_conv2d_attr conv,
                            rheo_affine_attr act);
-/* conv2d_act of conv2d_act: the second of no window, with inputs x, w, b, l, w2, b2, l2; where rheo_conv_pair_fits (conv2d_pair.c) */
-rheo_value rheo_conv2d_pair(rheo_graph *g, const rheo_value in[7], rheo_conv2d_act_attr first, rheo_conv2d_act_attr second);
+/* conv2d_act of conv2d_act of conv2d_act, the second of no window: x, then w, b, l of each; where rheo_conv_stack_fits (conv2d_stack.c) */
+rheo_value rheo_conv2d_stack(rheo_graph *g, const rheo_value in[10], const rheo_conv2d_act_attr layer[3]);
 /* add, plus conv2d_dx(dy, w) in its first channels (conv2d_dx.c) */
 rheo_value rheo_conv2d_dx_add(rheo_graph *g, rheo_value dy, rheo_value w, rheo_value add, int pad, int dilation);
 /* affine_act_backward(conv2d_dx(dy, w), y, l), with its outputs; y's channels are a multiple of 16 (conv2d_dx_act.c) */

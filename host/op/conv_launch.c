@@ -62,32 +62,6 @@ static rheo_status launch_columns(rheo_launcher *l, const rheo_conv *c, cl_mem x
                      RHEO_INT(conv_positions(c) * c->y_c));
 }
 
-bool rheo_conv_pair_fits(const rheo_conv *a, const rheo_conv *b)
-{
-    enum { COLUMNS_MOST = 32 };
-    const int64_t k = conv_depth(a), hidden = round_up(a->o, COLUMNS_MOST), columns = round_up(b->o, COLUMNS_MOST);
-    const bool pointwise = b->kh == 1 && b->kw == 1 && b->pad_h == 0 && b->pad_w == 0;
-    return pointwise && b->i == a->o && k <= DEPTH && hidden <= DEPTH && columns <= RHEO_COLUMNS_MAX && k * hidden + a->o * columns <= WEIGHTS;
-}
-
-size_t rheo_conv_pair_workspace(const rheo_conv *first, const rheo_device_facts *dev)
-{
-    return dev->kind == RHEO_CPU ? 0 : (size_t)(conv_positions(first) * first->o);
-}
-
-rheo_status rheo_conv_launch_pair(rheo_launcher *l, const rheo_conv *a, const rheo_conv *b, cl_mem x, cl_mem w, const rheo_epilogue *e,
-                                  cl_mem w2, const rheo_epilogue *e2, cl_mem y, rheo_error *err)
-{
-    const rheo_device_facts *dev = rheo_launcher_facts(l);
-    if (dev->kind != RHEO_CPU) {
-        const rheo_status st = rheo_conv_launch(l, a, x, w, rheo_work(l), e, err);
-        return st ? st : rheo_conv_launch(l, b, rheo_work(l), w2, y, e2, err);
-    }
-    return RHEO_EMIT(l, err, "conv2d", "conv2d_pair", rheo_grid_single(divide(b, dev).spans, 1, 1), RHEO_BUF(x), RHEO_BUF(w), RHEO_BUF(e->b),
-                     RHEO_BUF(e->l), RHEO_BUF(w2), RHEO_BUF(e2->b), RHEO_BUF(e2->l), RHEO_BUF(y), RHEO_CONV_GEOMETRY(a), RHEO_INT(a->x_c),
-                     RHEO_INT(b->o), RHEO_INT(e->act), RHEO_FLOAT(e->factor), RHEO_INT(e2->act), RHEO_FLOAT(e2->factor));
-}
-
 static rheo_status launch_simt(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *e, rheo_error *err)
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);

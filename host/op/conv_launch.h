@@ -40,12 +40,12 @@ size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err);
 
-/* y = the second convolution, of no window, of the first's output, which stays in the cache of a CPU where a group of work-items can hold
- * both convolutions' weights and few of that output's positions. Elsewhere it is rheo_work, if they are launched. */
-bool rheo_conv_pair_fits(const rheo_conv *first, const rheo_conv *second);
-size_t rheo_conv_pair_workspace(const rheo_conv *first, const rheo_device_facts *dev);
-rheo_status rheo_conv_launch_pair(rheo_launcher *l, const rheo_conv *first, const rheo_conv *second, cl_mem x, cl_mem w, const rheo_epilogue *e,
-                                  cl_mem w2, const rheo_epilogue *e2, cl_mem y, rheo_error *err);
+/* y = the third convolution of the second's output, that of no window and of the first's: memory never has what is between them, of which a
+ * CPU's cache holds few positions (conv_stack.c). */
+bool rheo_conv_stack_fits(const rheo_conv layer[3]);
+size_t rheo_conv_stack_workspace(const rheo_conv layer[3], const rheo_device_facts *dev);
+rheo_status rheo_conv_launch_stack(rheo_launcher *l, const rheo_conv layer[3], const cl_mem w[3], const rheo_epilogue e[3], cl_mem x, cl_mem y,
+                                   rheo_error *err);
 
 /* The same of dw. */
 bool rheo_conv_dw_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);

@@ -10,7 +10,7 @@
     X(conv_prefix)         \
     X(conv_act)            \
     X(conv_bias)           \
-    X(conv_pair)           \
+    X(conv_stack)          \
     X(dx_add)              \
     X(dx_act)
 
