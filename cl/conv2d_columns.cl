@@ -126,7 +126,8 @@ NOINLINE static void product(global float *to, const global float *more, int str
     for (int r = 0; r < ROWS; ++r) acc[r][0] = acc[r][1] = (floatv)(0.0f);
     if (cols > VEC) multiply_two(acc, a, w, n, soon);
     else multiply_one(acc, a, w, n);
-    if (rows < ROWS || cols < COLS) {
+    const bool two = cols == COLS;
+    if (rows < ROWS || (!two && cols != VEC)) {
         floatv tile[ROWS][2], row[2];
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) {
@@ -145,7 +146,7 @@ NOINLINE static void product(global float *to, const global float *more, int str
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) {
             acc[r][0] += LOAD_GLOBAL(more + r * stride);
-            acc[r][1] += LOAD_GLOBAL(more + r * stride + VEC);
+            if (two) acc[r][1] += LOAD_GLOBAL(more + r * stride + VEC);
         }
     }
     if (act >= 0) {
@@ -159,7 +160,7 @@ NOINLINE static void product(global float *to, const global float *more, int str
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
         STORE_GLOBAL(acc[r][0], to + r * stride);
-        STORE_GLOBAL(acc[r][1], to + r * stride + VEC);
+        if (two) STORE_GLOBAL(acc[r][1], to + r * stride + VEC);
     }
 }
 

@@ -38,9 +38,11 @@ static thin_shape shape_of(const rheo_conv *c)
     return s;
 }
 
+/* Without a window a vector of columns is enough for the other form, which reads x but once. */
 bool rheo_conv_suits_thin(const rheo_conv *c, const rheo_device_facts *dev)
 {
     const int64_t depth = conv_depth(c), vec = dev->vector_width;
+    if (c->kh * c->kw == 1 && c->o >= vec) return false;
     return c->i % vec == 0 && depth >= 4 * vec && depth * rheo_conv_thin_width(c->o) <= THIN_WEIGHTS && c->o <= RHEO_THIN_MAX;
 }
 
