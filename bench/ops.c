@@ -37,7 +37,7 @@ typedef struct row {
 static double difference(const rheo_alone *a, rheo_plan *plan, rheo_error *err)
 {
     const rheo_node *n = a->node;
-    double *in[8] = { NULL }, *out[RHEO_MAX_OUT] = { NULL }, worst = 0, scale = 0;
+    double *in[RHEO_SAMPLE_IN] = { NULL }, *out[RHEO_MAX_OUT] = { NULL }, worst = 0, scale = 0;
     double *found = malloc((size_t)rheo_outputs(n) * sizeof *found);
     bool ok = found && !rheo_alone_run(a, plan, found, err);
     for (int i = 0; i < n->n_in && ok; i++)
@@ -51,7 +51,7 @@ static double difference(const rheo_alone *a, rheo_plan *plan, rheo_error *err)
             if (off > worst || isnan(off)) worst = off;
             scale = fmax(scale, fabs(out[k][i]));
         }
-    for (int i = 0; i < 8; i++) free(in[i]);
+    for (int i = 0; i < RHEO_SAMPLE_IN; i++) free(in[i]);
     for (int k = 0; k < RHEO_MAX_OUT; k++) free(out[k]);
     free(found);
     return ok && scale > 0 ? worst / scale : ok ? worst : NAN;
@@ -73,7 +73,7 @@ static rheo_status measure(const rheo_instance *in, row *r, bool verify, rheo_er
     rheo_timing timing;
     rheo_status st = rheo_alone_create(in->dev, r->node, &alone, err);
     if (!st) st = rheo_plan_create(alone.graph, alone.state, &(rheo_plan_options){ .choices = in->choices }, &plan, err);
-    if (!st && verify && r->node->n_in <= 8 && rheo_cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
+    if (!st && verify && r->node->n_in <= RHEO_SAMPLE_IN && rheo_cost_of(r->node).flops <= VERIFY_FLOPS) r->error = difference(&alone, plan, err);
     if (!st) st = rheo_alone_time(&alone, plan, TIME_SECONDS, &timing, err);
     if (!st) {
         r->variant = variant_in(plan, r->node);
@@ -92,7 +92,7 @@ static bool counts(const rheo_node *n, const ops_options *o)
     const bool launches = n->op->launch && !(n->op->flags & (RHEO_OP_ALIAS | RHEO_OP_LEAF | RHEO_OP_LITERAL | RHEO_OP_PACK));
     int k = 0;
     while (k < o->n_only && strcmp(n->op->name, o->only[k])) k++;
-    return launches && n->n_in <= 8 && (k < o->n_only || o->n_only == 0);
+    return launches && n->n_in <= RHEO_SAMPLE_IN && (k < o->n_only || o->n_only == 0);
 }
 
 static row *collect(const rheo_plan *plan, const ops_options *o, int *count)
@@ -150,20 +150,20 @@ static bool add_row(cJSON *list, const row *r)
            cJSON_AddNumberToObject(o, "gbytes", c.bytes / r->seconds * 1e-9) && cJSON_AddNumberToObject(o, "error", r->error);
 }
 
-/* Of convolutions' operations a second, all together: those between many channels, and those that are thin on a side. */
+/* Of convolutions' operations a second, all together: those between many channels, those that are thin on a side, and whole stacks of both. */
 static void print_convolutions(const row *rows, int count, const bench_peak *peak)
 {
-    static const char *const kinds[] = { "64 channels and more on both sides", "fewer on one side" };
-    double flops[2] = { 0 }, seconds[2] = { 0 };
+    static const char *const kinds[] = { "64 channels and more on both sides", "fewer on one side", "couplings as a whole" };
+    double flops[3] = { 0 }, seconds[3] = { 0 };
     for (int k = 0; k < count; k++) {
         const rheo_node *n = rows[k].node;
         if (strncmp(n->op->name, "conv2d", 6)) continue;
         const rheo_shape w = strcmp(n->op->name, "conv2d_dw") ? n->in_spec[1].shape : n->out[0].shape;
-        const int thin = w.w < 64 || w.c < 64;
-        flops[thin] += rows[k].times * rheo_cost_of(n).flops;
-        seconds[thin] += rows[k].times * rows[k].seconds;
+        const int kind = !strcmp(n->op->name, "conv2d_stack") ? 2 : w.w < 64 || w.c < 64;
+        flops[kind] += rows[k].times * rheo_cost_of(n).flops;
+        seconds[kind] += rows[k].times * rows[k].seconds;
     }
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 3; k++)
         if (seconds[k] > 0)
             printf("convolutions of %s: %.1f ms, %.1f GFLOP/s, %.0f %% of the peak\n", kinds[k], seconds[k] * 1e3, flops[k] / seconds[k] * 1e-9,
                    100 * flops[k] / seconds[k] * 1e-9 / peak->gflops);
@@ -178,7 +178,8 @@ static rheo_status draw(const bench_model *m, const ops_options *o, const row *r
         const rheo_cost c = rheo_cost_of(rows[k].node);
         points[k] = (bench_point){ rows[k].node->op->name, rows[k].key, c.flops, c.bytes, rows[k].seconds, rows[k].times };
     }
-    if (m->in.model) snprintf(title, sizeof title, "%.60s, batch %lld: operations of a training step", o->shapes, (long long)m->recipe.batch);
+    if (m->in.model) snprintf(title, sizeof title, "%.60s %s, batch %lld: its operations", o->shapes, bench_phase_name(m->phase),
+                              (long long)m->recipe.batch);
     else snprintf(title, sizeof title, "%.60s alone", o->shapes);
     const rheo_status st = bench_roofline(o->roofline, title, m->in.dev, peak, points, count, err);
     free(points);
@@ -221,11 +222,12 @@ static rheo_status run(bench_model *m, const ops_options *options, rheo_error *e
 
 int bench_run_ops(int argc, char **argv)
 {
-    const char *device = NULL;
+    const char *device = NULL, *phase = "train";
     ops_options o = { .shapes = "glow-small", .rounds = 1 };
     long long batch = 0;
     const tool_option options[] = {
-        { "shapes", TOOL_TEXT, &o.shapes, "MODEL", "whose training step (glow-small unless given); or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
+        { "shapes", TOOL_TEXT, &o.shapes, "MODEL", "glow-small unless given; or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
+        { "phase", TOOL_TEXT, &phase, "PHASE", "of the model: train (default), eval, or sample (ncsn: a Langevin step)", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
         { "rounds", TOOL_INT, &o.rounds, "R", "over all operations, each by its least time: for machines that others use too; 1", 1, 1000 },
         { "f43", TOOL_FLAG, &o.f43, NULL, "3x3 convolutions between many channels by Winograd's F(4x4, 3x3)", 0, 0 },
@@ -236,16 +238,19 @@ int bench_run_ops(int argc, char **argv)
         { 0 },
     };
     const tool_usage usage = { .command = "ops", .operands = "[OP ...]", .max_operands = MOST_NAMES, .options = options,
-                               .summary = "Runs every operation of a model's training step alone, in its shapes there: compared with the "
+                               .summary = "Runs every operation of a phase of a model alone, in its shapes there: compared with the "
                                           "reference, then timed.\vExample: rheo-bench ops conv2d_dw --shapes glow-cifar" };
     rheo_error err = RHEO_ERROR_INIT;
+    bench_model_options chosen = { 0 };
     bench_model m = { 0 };
     int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
+    if (!bench_phase_named(phase, &chosen.phase)) return tool_misused("ops", "--phase: found '%.40s', expected train, sample or eval", phase);
     if (o.roofline && !tool_ends_in(o.roofline, ".png")) return tool_misused("ops", "--roofline: found '%.200s', expected FILE.png", o.roofline);
     if (o.roofline && !tool_can_write("ops", o.roofline, &code)) return code;
     o.only = argv, o.n_only = argc;
-    rheo_status st = bench_model_create(o.shapes, &(bench_model_options){ .device = device, .batch = batch, .f43 = o.f43 }, &m, &err);
+    chosen.device = device, chosen.batch = batch, chosen.f43 = o.f43;
+    rheo_status st = bench_model_create(o.shapes, &chosen, &m, &err);
     if (!st) st = run(&m, &o, &err);
     if (st) code = bench_failed("ops", &err);
     bench_model_free(&m);

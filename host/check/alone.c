@@ -10,18 +10,23 @@
 #define ROUND_SECONDS 0.005 /* runs queued together, so that waiting for the device counts little */
 enum { SEEN_MOST = 512 };
 
-/* Numbers between -1 and 1 without a pattern; zeros as integers, which are indices. */
-static rheo_status fill(rheo_state *state, int storage, rheo_type type, int64_t count, uint32_t seed, rheo_error *err)
+/* Numbers without a pattern, between shift - scale and shift + scale, or a permutation; zeros as integers, which are indices. */
+static rheo_status fill(rheo_state *state, int storage, rheo_spec spec, rheo_sample_fill as, uint32_t seed, rheo_error *err)
 {
+    const int64_t count = rheo_count(spec.shape);
+    const float scale = as.scale > 0 ? (float)as.scale : 1;
     uint32_t h = seed * 2654435761u + 1;
-    if (type != RHEO_F32) return RHEO_OK;
+    if (spec.type != RHEO_F32) return RHEO_OK;
     float *x = malloc((size_t)count * sizeof *x);
-    if (!x) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
-    for (int64_t i = 0; i < count; i++) {
+    double *exact = as.permutation ? malloc((size_t)count * sizeof *exact) : NULL;
+    rheo_status st = x && (exact || !as.permutation) ? RHEO_OK : rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    if (!st && exact) rheo_sample_contents(as, spec.shape, seed, exact);
+    for (int64_t i = 0; i < count && !st; i++) {
         h ^= h << 13, h ^= h >> 17, h ^= h << 5; /* Marsaglia 2003, xorshift */
-        x[i] = (float)(int32_t)h * 0x1p-31f;
+        x[i] = exact ? (float)exact[i] : (float)(int32_t)h * 0x1p-31f * scale + (float)as.shift;
     }
-    const rheo_status st = rheo_state_write(state, storage, 0, count, x, err);
+    if (!st) st = rheo_state_write(state, storage, 0, count, x, err);
+    free(exact);
     free(x);
     return st;
 }
@@ -78,8 +83,10 @@ rheo_status rheo_alone_declare(rheo_device *dev, const rheo_op *op, int n_in, co
 rheo_status rheo_alone_create(rheo_device *dev, const rheo_node *n, rheo_alone *b, rheo_error *err)
 {
     rheo_status st = rheo_alone_declare(dev, n->op, n->n_in, n->in_spec, n->attr, n->attr_bytes, b, err);
-    for (int i = 0; i < n->n_in && !st; i++)
-        st = fill(b->state, i, n->in_spec[i].type, rheo_count(n->in_spec[i].shape), (uint32_t)i + 1, err);
+    for (int i = 0; i < n->n_in && !st; i++) {
+        const bool known = n->op->n_samples && i < n->op->samples[0].n_in;
+        st = fill(b->state, i, n->in_spec[i], known ? n->op->samples[0].fill[i] : (rheo_sample_fill){ 0 }, (uint32_t)i + 1, err);
+    }
     return st;
 }
 

@@ -21,7 +21,7 @@ rheo_cost rheo_cost_of(const rheo_node *n);
 /* Inputs are zero. Free it whatever is returned. */
 rheo_status rheo_alone_declare(rheo_device *dev, const rheo_op *op, int n_in, const rheo_spec *in, const void *attr, size_t attr_bytes,
                                rheo_alone *out, rheo_error *err);
-/* As another graph's node, whose inputs hold numbers between -1 and 1, integers 0. */
+/* As another graph's node, whose inputs hold numbers of the size the op's first sample asks for, or a permutation; integers 0. */
 rheo_status rheo_alone_create(rheo_device *dev, const rheo_node *n, rheo_alone *out, rheo_error *err);
 /* A row of the op's samples, input i filled from seed + i. */
 rheo_status rheo_alone_of_sample(rheo_device *dev, const rheo_op *op, const rheo_op_sample *sample, uint64_t seed, rheo_alone *out,
