@@ -3,7 +3,7 @@
 
 enum { NEAR_CHANNELS = 512, NEAR_ROWS = 6, TAP_COLUMNS = 48, TAPS_MOST = 49 };    /* of cl/conv2d_stack.cl */
 enum { VECTOR_MOST = 16 };
-enum { POSITIONS = 96 };        /* of a group, or fewer: what it costs to begin one is small beside them */
+enum { POSITIONS = 48 };        /* of a group, or fewer: many groups, for cores that others slow down */
 
 static int64_t taps(const rheo_conv *c) { return c->kh * c->kw; }
 
