@@ -9,7 +9,7 @@
 #define NEAR_VECTORS (VEC == 16 ? 4 : 2)
 #define NEAR_CHANNELS 512                                   // of what is between the convolutions, and taps x columns
 #define NEAR_STRIDE (NEAR_CHANNELS + 16)
-#define NEAR_DEPTH (8192 / (NEAR_VECTORS * VEC))            // of the reduction at a time: half a first-level cache of weights
+#define NEAR_DEPTH (8192 / (NEAR_VECTORS * VEC))            // of the reduction at a time: 32 KB of weights
 
 // Columns of a matrix are cut into panels of so many, alike but for the last and whole vectors.
 static int panel_width(int columns)

@@ -231,6 +231,17 @@ Test(doctor, finds_training_right_without_fused_operations, .timeout = 120)
     scratch_remove(&s);
 }
 
+/* It has as many inputs as a sample can have. */
+Test(doctor, checks_the_operation_of_most_inputs, .timeout = 120)
+{
+    if (no_device()) cr_skip_test("needs a device");
+    scratch s = scratch_make();
+    const result r = run(&s, "", "doctor --op conv2d_stack --quick");
+    cr_expect_eq(r.code, 0, "%s", r.err);
+    EXPECT_ROW(r, "ok", "gradient conv2d_stack");
+    clean(&s);
+}
+
 /* ---- crashes ---------------------------------------------------------------------------------------------------------------- */
 
 Test(doctor, outlives_crashes_and_hanging, .timeout = 120)

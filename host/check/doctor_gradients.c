@@ -10,16 +10,14 @@
 #include "graph/plan.h"
 #include "op/table.h"
 
-enum { MOST_INPUTS = 8 };
-
 /* L = sum over outputs k of <y_k, u_k>, u normal, and its gradients with respect to the inputs. */
 typedef struct gradient {
     rheo_state *state;
     rheo_graph *graph;
     rheo_plan *plan;
-    int n, to[MOST_INPUTS];     /* gradients, and their storages */
-    int64_t count[MOST_INPUTS];
-    double *value[MOST_INPUTS];
+    int n, to[RHEO_SAMPLE_IN];   /* gradients, and their storages */
+    int64_t count[RHEO_SAMPLE_IN];
+    double *value[RHEO_SAMPLE_IN];
 } gradient;
 
 static void gradient_free(gradient *b)
@@ -54,7 +52,7 @@ static bool is_variable(const rheo_op_sample *s, int i)
 
 static rheo_status build(gradient *b, const rheo_op *op, const rheo_op_sample *s, double noise, rheo_error *err)
 {
-    rheo_value in[MOST_INPUTS], x[MOST_INPUTS], d[MOST_INPUTS], u[RHEO_MAX_OUT], y[RHEO_MAX_OUT];
+    rheo_value in[RHEO_SAMPLE_IN], x[RHEO_SAMPLE_IN], d[RHEO_SAMPLE_IN], u[RHEO_MAX_OUT], y[RHEO_MAX_OUT];
     int n_y = 0, n_x = 0;
     for (int i = 0; i < s->n_in; i++) {
         in[i] = filled(b, s->in[i], s->fill[i], 1 + (uint64_t)i, noise, err);

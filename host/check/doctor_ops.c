@@ -119,9 +119,9 @@ static rheo_status name_of(rheo_device *dev, const rheo_op *op, int sample, char
     const rheo_op_sample *s = &op->samples[sample];
     rheo_alone a;
     const rheo_status st = rheo_alone_declare(dev, op, s->n_in, s->in, s->attr, s->attr_bytes, &a, err);
-    *offered = op->variants ? 0 : 1;
+    *offered = 0;
     if (!st) rheo_fault_where(a.node, rheo_device_facts_of(dev), name);
-    for (int v = 0; !st && op->variants && op->variants[v] && v < 31; v++)
+    for (int v = 0; !st && (v == 0 || (op->variants && op->variants[v])) && v < 31; v++)
         *offered |= (unsigned)rheo_variant_offered(a.node, v, rheo_device_facts_of(dev)) << v;
     rheo_alone_free(&a);
     return st;
