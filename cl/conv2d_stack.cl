@@ -164,12 +164,9 @@ void conv2d_stack(const global float *x, const global float *b, const global flo
 kernel void tap_sum(const global float *work, const global float *b, const global float *l, global float *y, int H, int W, int O, int OH,
                     int OW, int lines, int kh, int kw, int pad, int dilation, int wide, int act, float factor)
 {
-    float4 shift_[TAP_COLUMNS / 4], scale_[TAP_COLUMNS / 4];
+    floatv shift_[TAP_COLUMNS / VEC], scale_[TAP_COLUMNS / VEC];
     float *shift = (float *)shift_, *scale = (float *)scale_;
-    for (int o = 0; o < O; ++o) {
-        shift[o] = b[o];
-        scale[o] = exp(factor * l[o]);
-    }
+    take_act(shift, scale, b, l, act, factor, O);
     FOR_ITEMS(line, lines) {
         const int n = line / OH, top = line - n * OH - pad;
         // Of the taps whose line exists: where in work they lie from a position on, and how far to its right.

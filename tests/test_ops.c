@@ -223,6 +223,7 @@ Test(ops, names_are_unique_and_equal_nodes_merge)
         const rheo_op *op = rheo_ops[o];
         for (int p = 0; p < o; p++) cr_expect_str_neq(op->name, rheo_ops[p]->name);
         cr_expect(op->infer && (op->flags & RHEO_OP_LITERAL || (op->launch && op->reference)), "%s lacks a part", op->name);
+        cr_expect(op->variants || !op->offers || op->expand, "%s: what is one way on some devices needs an expansion for the others", op->name);
         for (int k = 0; k < op->n_samples; k++) {
             const rheo_op_sample *s = &op->samples[k];
             rheo_state *state = rheo_state_create();

@@ -233,7 +233,7 @@ static double *run(const struct rule_case *c, const rheo_rule *const *rules, int
                         normals(&b, RHEO_SHAPE(3, 3, TAKEN, MANY), 10),
                         normals(&b, RHEO_SHAPE(1, 1, MANY, MANY), 11),
                         normals(&b, rheo_vector(MANY), 12),
-                        normals(&b, RHEO_SHAPE(3, 3, MANY, OUT), 13) };
+                        normals(&b, RHEO_SHAPE(3, 3, MANY, OUT), 15) };
     const rheo_value y = c->build(b.g, &in);
     *count = rheo_count(rheo_shape_of(b.g, y));
     const int out = test_storage(b.s, RHEO_F32, *count, NULL);
