@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 #include "runtime/runtime.h"
 
-enum { RHEO_MAX_IN = 512, RHEO_MAX_OUT = 4, RHEO_SAMPLE_IN = 10, RHEO_SWITCHED_OFF = -1 };
+enum { RHEO_MAX_IN = 512, RHEO_MAX_OUT = 8, RHEO_SAMPLE_IN = 10, RHEO_SWITCHED_OFF = -1 };
 
 struct rheo_node {
     const rheo_op *op;

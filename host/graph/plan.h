@@ -19,6 +19,8 @@ typedef struct rheo_rule {
 } rheo_rule;
 /* Readers of v in the original graph. */
 int rheo_rewrite_uses(const rheo_rewrite *r, rheo_value v);
+/* Those of them that are still to come, assigns included: what rheo_rewrite_replace reaches. */
+int rheo_rewrite_uses_ahead(const rheo_rewrite *r, rheo_value v);
 /* The latest node of `op` so far whose input `i` is v, or RHEO_NONE: how a second output finds the node an earlier
  * match made. */
 rheo_value rheo_rewrite_find(const rheo_rewrite *r, const rheo_op *op, int i, rheo_value v);
