@@ -64,7 +64,8 @@ kernel void stack_weights(const global float *w, const global float *w2, const g
 
 // ---- products -----------------------------------------------------------------------------------------------------------------------
 
-// to[r, c] (or with `more` +=) the sum over k < n of a[r, k] w[k, c], of V vectors of columns; finished with act >= 0. By fours as ADD_OUTER.
+// to[r, c] (or with `more` +=) the sum over k < n of a[r, k] w[k, c], of V vectors of columns; finished with act >= 0. By fours as ADD_OUTER,
+// each asking for a line of what is read or stored next.
 #define NEAR_ADD(V, k)                                                                                                                    \
     {                                                                                                                                     \
         floatv row[V];                                                                                                                    \
@@ -76,16 +77,20 @@ kernel void stack_weights(const global float *w, const global float *w2, const g
     }
 #define NEAR_PRODUCT(name, V)                                                                                                             \
     NOINLINE static void name(float *to, const float *a, const global float *w, int n, int more, const float *shift, const float *scale,  \
-                              int act)                                                                                                    \
+                              int act, stream *soon)                                                                                      \
     {                                                                                                                                     \
         floatv acc[NEAR_ROWS][V];                                                                                                         \
+        stream s = *soon;                                                                                                                 \
         int k = 0;                                                                                                                        \
         _Pragma("unroll") for (int r = 0; r < NEAR_ROWS; ++r)                                                                             \
             _Pragma("unroll") for (int v = 0; v < V; ++v) acc[r][v] = more ? LOAD(to + r * NEAR_STRIDE + v * VEC) : (floatv)(0.0f);       \
+        fetch_before(&s, n / 4);                                                                                                          \
         for (; k + 4 <= n; k += 4, a += 4, w += 4 * V * VEC) {                                                                            \
+            if (k < 4 * s.share) fetch_next(&s);                                                                                          \
             _Pragma("unroll") for (int j = 0; j < 4; ++j) NEAR_ADD(V, j)                                                                  \
         }                                                                                                                                 \
         for (; k < n; ++k, ++a, w += V * VEC) NEAR_ADD(V, 0)                                                                              \
+        *soon = s;                                                                                                                        \
         _Pragma("unroll") for (int v = 0; v < V; ++v) {                                                                                   \
             const floatv by = LOAD(scale + v * VEC), plus = LOAD(shift + v * VEC);                                                        \
             _Pragma("unroll") for (int r = 0; r < NEAR_ROWS; ++r)                                                                         \
@@ -99,9 +104,16 @@ NEAR_PRODUCT(near_product3, 3)
 NEAR_PRODUCT(near_product4, 4)
 #endif
 
+// How often layer_near and outer_near call a tile.
+static int tiles_near(int rows, int columns)
+{
+    const int width = panel_width(columns);
+    return (rows + NEAR_ROWS - 1) / NEAR_ROWS * ((padded(columns) + width - 1) / width);
+}
+
 // to = from w of whole tiles of rows, w [n, columns] as packed.
 static void layer_near(float *to, const float *from, const global float *w, int n, int columns, int rows, const float *shift,
-                       const float *scale, int act)
+                       const float *scale, int act, stream *soon)
 {
     const int width = panel_width(columns), all = padded(columns);
     for (int block = 0; block < n; block += NEAR_DEPTH) {
@@ -112,28 +124,35 @@ static void layer_near(float *to, const float *from, const global float *w, int 
             for (int p = 0; p < rows; p += NEAR_ROWS) {
                 float *y = to + p * NEAR_STRIDE + c;
                 const float *x = from + p * NEAR_STRIDE + block;
-                if (vectors == 1) near_product1(y, x, panel, deep, block > 0, shift + c, scale + c, ends);
-                else if (vectors == 2) near_product2(y, x, panel, deep, block > 0, shift + c, scale + c, ends);
+                if (vectors == 1) near_product1(y, x, panel, deep, block > 0, shift + c, scale + c, ends, soon);
+                else if (vectors == 2) near_product2(y, x, panel, deep, block > 0, shift + c, scale + c, ends, soon);
 #if VEC == 16
-                else if (vectors == 3) near_product3(y, x, panel, deep, block > 0, shift + c, scale + c, ends);
-                else near_product4(y, x, panel, deep, block > 0, shift + c, scale + c, ends);
+                else if (vectors == 3) near_product3(y, x, panel, deep, block > 0, shift + c, scale + c, ends, soon);
+                else near_product4(y, x, panel, deep, block > 0, shift + c, scale + c, ends, soon);
 #endif
             }
         }
     }
 }
 
+// Rows of n floats, one after another in `to`.
+static void keep_rows(global float *to, const float *from, int rows, int n)
+{
+    for (int r = 0; r < rows; ++r) store_row(to + (size_t)r * n, from + r * NEAR_STRIDE, n);
+}
+
 // work[p, (tap, o)] = h2 w3[:, (tap, o)], h2 = act2((h w2 + b2) exp(factor2 l2)), h = act((patch w + b) exp(factor l)): h has O channels, h2
-// O2, work taps O3 of them up to whole vectors, and all of these and K are at most NEAR_CHANNELS. The weights are in work from `at` on. Group
-// g: a share of the tiles of NEAR_ROWS positions.
+// O2, work taps O3 of them up to whole vectors, and all of these and K are at most NEAR_CHANNELS. The weights are in work from `weights` on.
+// With `keep`, h and h2 go to hidden and hidden2. Group g: a share of the tiles of NEAR_ROWS positions.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv2d_stack(const global float *x, const global float *b, const global float *l, const global float *b2, const global float *l2,
-                  global float *work, int H, int W, int I, int O, int OH, int OW, int P, int kw, int pad_h, int pad_w, int dilation, int K,
-                  int x_c, int O2, int taps_O3, int act, float factor, int act2, float factor2, int weights)
+                  global float *work, global float *hidden, global float *hidden2, int H, int W, int I, int O, int OH, int OW, int P, int kw,
+                  int pad_h, int pad_w, int dilation, int K, int x_c, int O2, int taps_O3, int act, float factor, int act2, float factor2,
+                  int weights, int keep)
 {
-    floatv near_[SPAN_ROWS * NEAR_STRIDE / VEC], hidden_[SPAN_ROWS * NEAR_STRIDE / VEC];
+    floatv near_[SPAN_ROWS * NEAR_STRIDE / VEC], next_[SPAN_ROWS * NEAR_STRIDE / VEC];
     floatv shift_[NEAR_CHANNELS / VEC], scale_[NEAR_CHANNELS / VEC], shift2_[NEAR_CHANNELS / VEC], scale2_[NEAR_CHANNELS / VEC];
-    float *near = (float *)near_, *hidden = (float *)hidden_;        // the patch, then h2; h, then the products
+    float *near = (float *)near_, *next = (float *)next_;            // the patch, then h2; h, then the products
     float *shift = (float *)shift_, *scale = (float *)scale_, *shift2 = (float *)shift2_, *scale2 = (float *)scale2_;
     int at[SPAN_ROWS], h[SPAN_ROWS], v[SPAN_ROWS];
     const global float *w = work + weights, *w2 = w + K * padded(O), *w3 = w2 + O * padded(O2);
@@ -144,13 +163,17 @@ void conv2d_stack(const global float *x, const global float *b, const global flo
     take_act(shift2, scale2, b2, l2, act2, factor2, O2);
     for (int q = first; q < last; q += SPAN_ROWS) {
         const int positions = min(SPAN_ROWS, last - q), up = (positions + NEAR_ROWS - 1) / NEAR_ROWS * NEAR_ROWS;
+        const int left = keep ? min(SPAN_ROWS, last - q - positions) : 0;
+        stream none = { 0 }, soon2 = stream_of(hidden2 + (size_t)q * O2, O2, O2, keep ? positions : 0, tiles_near(up, O2));
+        stream soon = stream_of(hidden + (size_t)(q + positions) * O, O, O, left, tiles_near(up, taps_O3));
         locate(q, last, up, H, W, x_c, OH, OW, pad_h, pad_w, at, h, v);
         gather(near, NEAR_STRIDE, up, x, x + P / (OH * OW) * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, 0, K);
-        layer_near(hidden, near, w, K, O, up, shift, scale, act);
-        layer_near(near, hidden, w2, O, O2, up, shift2, scale2, act2);
-        layer_near(hidden, near, w3, O2, taps_O3, up, shift, scale, -1);
-        for (int r = 0; r < positions; ++r)
-            for (int c = 0; c < wide; c += VEC) STORE_GLOBAL(LOAD(hidden + r * NEAR_STRIDE + c), work + (size_t)(q + r) * wide + c);
+        layer_near(next, near, w, K, O, up, shift, scale, act, &none);
+        if (keep) keep_rows(hidden + (size_t)q * O, next, positions, O);
+        layer_near(near, next, w2, O, O2, up, shift2, scale2, act2, &soon2);
+        if (keep) keep_rows(hidden2 + (size_t)q * O2, near, positions, O2);
+        layer_near(next, near, w3, O2, taps_O3, up, shift, scale, -1, &soon);
+        keep_rows(work + (size_t)q * wide, next, positions, wide);
     }
 }
 
@@ -160,9 +183,10 @@ void conv2d_stack(const global float *x, const global float *b, const global flo
 #define TAP_COLUMNS 48      // O at most
 
 // y[p, o] = act((sum over taps of work[p at the tap, tap O + o] + b) exp(factor l)). work has `wide` floats for each of H x W positions an
-// image; an item is a line of y.
-kernel void tap_sum(const global float *work, const global float *b, const global float *l, global float *y, int H, int W, int O, int OH,
-                    int OW, int lines, int kh, int kw, int pad, int dilation, int wide, int act, float factor)
+// image; an item is a line of y. With `adds`, act being -1, plus add[p, o]; y and add have y_c channels, those from O on are add's.
+kernel void tap_sum(const global float *work, const global float *b, const global float *l, const global float *add, global float *y, int H,
+                    int W, int O, int OH, int OW, int lines, int kh, int kw, int pad, int dilation, int wide, int y_c, int adds, int act,
+                    float factor)
 {
     floatv shift_[TAP_COLUMNS / VEC], scale_[TAP_COLUMNS / VEC];
     float *shift = (float *)shift_, *scale = (float *)scale_;
@@ -180,7 +204,8 @@ kernel void tap_sum(const global float *work, const global float *b, const globa
         }
         const global float *image = work + (size_t)n * H * W * wide;
         for (int w = 0; w < OW; ++w, image += wide) {
-            global float *to = y + ((size_t)line * OW + w) * O;
+            global float *to = y + ((size_t)line * OW + w) * y_c;
+            const global float *more = add + ((size_t)line * OW + w) * y_c;
             const bool all = w >= pad && w - pad + (kw - 1) * dilation < W;
             int some[TAPS_MOST], these = 0, o = 0;
             for (int t = 0; t < count && !all; ++t) {
@@ -189,18 +214,15 @@ kernel void tap_sum(const global float *work, const global float *b, const globa
             }
             const int *const inside = all ? from : some;
             if (all) these = count;
-            for (; o + 4 <= O; o += 4) {
+            for (; o < O; o += 4) {         // reads by fours, of the last what is too much
                 float4 sum = (float4)(0.0f), *const plus = (float4 *)(shift + o), *const by = (float4 *)(scale + o);
                 for (int t = 0; t < these; ++t) sum += LOAD_GLOBAL4(image + inside[t] + o);
                 sum = (sum + *plus) * *by;
-                STORE_GLOBAL4(act == 1 ? select(sum, (float4)(0.0f), sum < 0.0f) : sum, to + o);
+                if (act == 1) sum = select(sum, (float4)(0.0f), sum < 0.0f);
+                if (o + 4 <= O) STORE_GLOBAL4(sum, to + o);
+                else for (int c = o; c < O; ++c) to[c] = ((float *)&sum)[c - o];
             }
-            for (; o < O; ++o) {
-                float sum = 0.0f;
-                for (int t = 0; t < these; ++t) sum += image[inside[t] + o];
-                sum = (sum + shift[o]) * scale[o];
-                to[o] = act == 1 && sum < 0.0f ? 0.0f : sum;
-            }
+            for (int c = 0; adds && c < y_c; ++c) to[c] = c < O ? to[c] + more[c] : more[c];
         }
     }
 }

@@ -70,11 +70,46 @@ static rheo_value stack(rheo_graph *g, const inputs *in)
 }
 static rheo_value stack_read_between(rheo_graph *g, const inputs *in)
 {
-    return rheo_add(g, stack(g, in), everything(g, next(g, in)));
+    const rheo_value read = everything(g, next(g, in));
+    return rheo_add(g, stack(g, in), read);
 }
 static rheo_value stack_read_before(rheo_graph *g, const inputs *in)
 {
-    return rheo_add(g, stack(g, in), everything(g, hidden(g, in)));
+    const rheo_value read = everything(g, hidden(g, in));
+    return rheo_add(g, stack(g, in), read);
+}
+static rheo_value stack_read_after(rheo_graph *g, const inputs *in)
+{
+    const rheo_value y = stack(g, in), read = everything(g, hidden(g, in));
+    return rheo_add(g, rheo_mul(g, y, read), everything(g, next(g, in)));
+}
+/* dx and the square sums of all other gradients of a stack whose hidden layers have these b and l, and of x x. */
+static rheo_value stack_gradients(rheo_graph *g, const inputs *in, const rheo_value of[4], bool dx)
+{
+    const rheo_affine_attr relu = { 1, 3 }, none = { 0, 1 };
+    const rheo_value h = rheo_affine_act(g, rheo_conv2d(g, first(g, in->x), in->many, 1, 1), of[0], of[1], RHEO_NONE, relu);
+    const rheo_value h2 = rheo_affine_act(g, rheo_conv2d(g, h, in->next, 0, 1), of[2], of[3], RHEO_NONE, none);
+    const rheo_value last = rheo_affine_act(g, rheo_conv2d(g, h2, in->back, 1, 1), in->b, in->l, RHEO_NONE, none);
+    const rheo_value y[2] = { last, rheo_mul(g, in->x, in->x) };
+    const rheo_value x[8] = { in->many, in->next, in->back, of[0], of[1], of[2], of[3], in->x };
+    rheo_value d[8], sum = rheo_constant(g, rheo_vector(1), 0);
+    rheo_gradients(g, 2, y, NULL, dx ? 8 : 7, x, d);
+    for (int k = 0; k < 7; k++) sum = rheo_add(g, sum, everything(g, rheo_mul(g, d[k], d[k])));
+    return dx ? rheo_add(g, d[7], sum) : sum;
+}
+static rheo_value trained(rheo_graph *g, const inputs *in, bool dx)
+{
+    rheo_value of[4];
+    for (int k = 0; k < 4; k++) of[k] = rheo_affine(g, in->each, 0.5 - 0.4 * k, 0);
+    return stack_gradients(g, in, of, dx);
+}
+static rheo_value stack_backward(rheo_graph *g, const inputs *in) { return trained(g, in, true); }
+static rheo_value stack_without_dx(rheo_graph *g, const inputs *in) { return trained(g, in, false); }
+/* Both layers' db are added up before dx is made. */
+static rheo_value stack_of_shared_b(rheo_graph *g, const inputs *in)
+{
+    const rheo_value l = rheo_affine(g, in->each, 0.5, 0), l2 = rheo_affine(g, in->each, -1, 0);
+    return stack_gradients(g, in, (const rheo_value[]){ in->each, l, in->each, l2 }, true);
 }
 static rheo_value solved(rheo_graph *g, const inputs *in)
 {
@@ -183,6 +218,15 @@ static const struct rule_case {
     { "stack_read_between", stack_read_between, "conv2d_stack", 0, 0 },
     { "stack_read_before", stack_read_before, "conv2d_stack", 0, 0 },
     { "stack_read_before", stack_read_before, "conv2d_act", 0, 3 },
+    { "stack_read_after", stack_read_after, "conv2d_stack", 0, 1 },
+    { "stack_read_after", stack_read_after, "conv2d_act", 0, 0 },
+    { "stack_backward", stack_backward, "conv2d_stack", 0, 1 },
+    { "stack_backward", stack_backward, "conv2d_stack_backward", 0, 1 },
+    { "stack_backward", stack_backward, "conv2d_dw", 3, 0 },
+    { "stack_backward", stack_backward, "conv2d_dx_act", 0, 0 },
+    { "stack_without_dx", stack_without_dx, "conv2d_stack_backward", 0, 0 },
+    { "stack_of_shared_b", stack_of_shared_b, "conv2d_stack_backward", 0, 0 },
+    { "stack_of_shared_b", stack_of_shared_b, "conv2d_dx_act", 0, 2 },
     { "bias", bias, "conv2d_act", 0, 1 },
     { "bias", bias, "add", 1, 0 },
     { "bias_first", bias_first, "conv2d_act", 0, 1 },

@@ -31,7 +31,7 @@ void rheo_conv2d_dw_reference(const rheo_conv *c, const double *x, const double 
 
 /* ---- what rewriting makes ---- */
 
-/* conv2d_act's attributes. */
+/* conv2d_act's attributes, and conv2d_dx_act's. */
 typedef struct rheo_conv2d_act_attr {
     rheo_conv2d_attr conv;
     rheo_affine_attr act;
@@ -42,8 +42,12 @@ bool rheo_conv2d_check_act(rheo_graph *g, const rheo_node *n, int b, int64_t cha
 /* act((conv2d(x, w) + b) exp(factor l)), b and l [1,1,1,O] (conv2d_act.c) */
 rheo_value rheo_conv2d_act(rheo_graph *g, rheo_value x, rheo_value w, rheo_value b, rheo_value l, rheo_conv2d_attr conv,
                            rheo_affine_attr act);
-/* conv2d_act of conv2d_act of conv2d_act, the second of no window: x, then w, b, l of each; where rheo_conv_stack_fits (conv2d_stack.c) */
-rheo_value rheo_conv2d_stack(rheo_graph *g, const rheo_value in[10], const rheo_conv2d_act_attr layer[3]);
+/* conv2d_act of conv2d_act of conv2d_act, the second of no window: x, then w, b, l of each; where rheo_conv_stack_fits. keep: what is between
+ * them is output 1 and 2 (conv2d_stack.c) */
+rheo_value rheo_conv2d_stack(rheo_graph *g, const rheo_value in[10], const rheo_conv2d_act_attr layer[3], bool keep);
+/* The gradients of that, h1 and h2 being what it kept, from dz at the last convolution's output. in: dz, w3, h2, l2, w2, h1, l1, w1, x, and what dx
+ * is added to; out: dx, dw1, db1, dl1, dw2, db2, dl2, dw3. Where rheo_conv_stack_backward_fits (conv2d_stack_backward.c) */
+rheo_value rheo_conv2d_stack_backward(rheo_graph *g, const rheo_value in[10], const rheo_conv2d_act_attr layer[2], rheo_conv2d_attr last);
 /* add, plus conv2d_dx(dy, w) in its first channels (conv2d_dx.c) */
 rheo_value rheo_conv2d_dx_add(rheo_graph *g, rheo_value dy, rheo_value w, rheo_value add, int pad, int dilation);
 /* affine_act_backward(conv2d_dx(dy, w), y, l), with its outputs; y's channels are a multiple of 16 (conv2d_dx_act.c) */

@@ -8,10 +8,7 @@
 
 #include <stdlib.h>
 
-typedef struct dx_act_attr {
-    rheo_conv2d_attr conv;
-    rheo_affine_attr act;
-} dx_act_attr;
+typedef rheo_conv2d_act_attr dx_act_attr;
 
 static const dx_act_attr *attr_of(const rheo_node *n)
 {

@@ -113,6 +113,9 @@ rheo_status rheo_conv_launch_winograd_few(rheo_launcher *l, const rheo_conv *c, 
 size_t rheo_conv_dw_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);
 
+/* host/op/conv_stack.c: y of products with each tap's weights, which are the workspace's beginning. */
+rheo_status rheo_conv_launch_tap_sum(rheo_launcher *l, const rheo_conv *c, const rheo_epilogue *e, cl_mem y, rheo_error *err);
+
 /* host/op/conv_dw.c: dw, the sum of `parts` of it in the workspace. */
 rheo_status rheo_conv_launch_total(rheo_launcher *l, const rheo_conv *c, int64_t parts, cl_mem dw, rheo_error *err);
 

@@ -40,12 +40,24 @@ size_t rheo_conv_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_launch(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem w, cl_mem y, const rheo_epilogue *epilogue,
                              rheo_error *err);
 
-/* y = the third convolution of the second's output, that of no window and of the first's: memory never has what is between them, of which a
- * CPU's cache holds few positions (conv_stack.c). */
+/* y = the third convolution of the second's output, that of no window and of the first's: of what is between them a CPU's cache holds few
+ * positions. hidden: where the outputs of the first two go, or NULL each (conv_stack.c). */
 bool rheo_conv_stack_fits(const rheo_conv layer[3]);
 size_t rheo_conv_stack_workspace(const rheo_conv layer[3], const rheo_device_facts *dev);
 rheo_status rheo_conv_launch_stack(rheo_launcher *l, const rheo_conv layer[3], const cl_mem w[3], const rheo_epilogue e[3], cl_mem x, cl_mem y,
-                                   rheo_error *err);
+                                   const cl_mem hidden[2], rheo_error *err);
+
+/* All gradients of the same, from that at the last convolution's output, its hidden layers having been kept (conv_stack_backward.c). */
+typedef struct rheo_stack_gradient {
+    cl_mem dz, h2, h1, x, w[3], l[2];
+    cl_mem add;              /* of x's size; dx is what it is plus the gradient */
+    int relu[2];             /* h1 = act((.. + b) exp(factor l)), with or without */
+    float factor[2];
+    cl_mem dx, dw[3], db[2], dl[2];
+} rheo_stack_gradient;
+bool rheo_conv_stack_backward_fits(const rheo_conv layer[3]);
+size_t rheo_conv_stack_backward_workspace(const rheo_conv layer[3], const rheo_device_facts *dev);
+rheo_status rheo_conv_launch_stack_backward(rheo_launcher *l, const rheo_conv layer[3], const rheo_stack_gradient *s, rheo_error *err);
 
 /* The same of dw. */
 bool rheo_conv_dw_by_winograd(const rheo_conv *c, rheo_conv_way way, const rheo_device_facts *dev);

@@ -30,8 +30,17 @@ size_t rheo_conv_stack_workspace(const rheo_conv layer[3], const rheo_device_fac
     return (size_t)(products(c, dev) + conv_depth(a) * padded(a->o, dev) + b->i * padded(b->o, dev) + c->i * padded(columns(c), dev));
 }
 
+rheo_status rheo_conv_launch_tap_sum(rheo_launcher *l, const rheo_conv *c, const rheo_epilogue *e, cl_mem y, rheo_error *err)
+{
+    return RHEO_EMIT(l, err, "conv2d", "tap_sum", rheo_grid_items(l, conv_positions(c) * columns(c)), RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b),
+                     RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : y), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w), RHEO_INT(c->o),
+                     RHEO_INT(c->oh), RHEO_INT(c->ow), RHEO_INT(c->n * c->oh), RHEO_INT(c->kh), RHEO_INT(c->kw), RHEO_INT(c->pad_h),
+                     RHEO_INT(c->dilation), RHEO_INT(padded(columns(c), rheo_launcher_facts(l))), RHEO_INT(c->y_c), RHEO_INT(e->add != NULL),
+                     RHEO_INT(e->act), RHEO_FLOAT(e->factor));
+}
+
 rheo_status rheo_conv_launch_stack(rheo_launcher *l, const rheo_conv layer[3], const cl_mem w[3], const rheo_epilogue e[3], cl_mem x, cl_mem y,
-                                   rheo_error *err)
+                                   const cl_mem hidden[2], rheo_error *err)
 {
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const rheo_conv *a = &layer[0], *b = &layer[1], *c = &layer[2];
@@ -42,12 +51,9 @@ rheo_status rheo_conv_launch_stack(rheo_launcher *l, const rheo_conv layer[3], c
                                RHEO_INT(conv_depth(a)), RHEO_INT(a->o), RHEO_INT(b->o), RHEO_INT(c->o), RHEO_INT(taps(c)));
     if (!st)
         st = RHEO_EMIT(l, err, "conv2d", "conv2d_stack", rheo_grid_single(groups, 1, 1), RHEO_BUF(x), RHEO_BUF(e[0].b), RHEO_BUF(e[0].l),
-                       RHEO_BUF(e[1].b), RHEO_BUF(e[1].l), RHEO_BUF(rheo_work(l)), RHEO_CONV_GEOMETRY(a), RHEO_INT(a->x_c), RHEO_INT(b->o),
-                       RHEO_INT(columns(c)), RHEO_INT(e[0].act), RHEO_FLOAT(e[0].factor), RHEO_INT(e[1].act), RHEO_FLOAT(e[1].factor),
-                       RHEO_INT(products(c, dev)));
-    if (st) return st;
-    return RHEO_EMIT(l, err, "conv2d", "tap_sum", rheo_grid_items(l, conv_positions(c) * columns(c)), RHEO_BUF(rheo_work(l)), RHEO_BUF(e[2].b),
-                     RHEO_BUF(e[2].l), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w), RHEO_INT(c->o), RHEO_INT(c->oh), RHEO_INT(c->ow),
-                     RHEO_INT(c->n * c->oh), RHEO_INT(c->kh), RHEO_INT(c->kw), RHEO_INT(c->pad_h), RHEO_INT(c->dilation),
-                     RHEO_INT(padded(columns(c), dev)), RHEO_INT(e[2].act), RHEO_FLOAT(e[2].factor));
+                       RHEO_BUF(e[1].b), RHEO_BUF(e[1].l), RHEO_BUF(rheo_work(l)), RHEO_BUF(hidden[0] ? hidden[0] : y),
+                       RHEO_BUF(hidden[1] ? hidden[1] : y), RHEO_CONV_GEOMETRY(a), RHEO_INT(a->x_c), RHEO_INT(b->o), RHEO_INT(columns(c)),
+                       RHEO_INT(e[0].act), RHEO_FLOAT(e[0].factor), RHEO_INT(e[1].act), RHEO_FLOAT(e[1].factor), RHEO_INT(products(c, dev)),
+                       RHEO_INT(hidden[0] != NULL));
+    return st ? st : rheo_conv_launch_tap_sum(l, c, &e[2], y, err);
 }

@@ -1,16 +1,17 @@
-/* Three conv2d_act in a row, the second without a window, become conv2d_stack where a cache holds what is between them and nothing else reads
- * that, as in passes that only go forward. */
+/* Three conv2d_act in a row, the second without a window, become conv2d_stack where a cache holds what is between them, which it keeps if
+ * gradients read it later. */
 #include "op/conv2d.h"
 #include "op/ops.h"
 #include "op/rules.h"
 
 enum { MANY = 64 };     /* channels between them: others have forms of their own */
 
-/* The conv2d_act that alone makes what `n` reads, or NULL. */
+/* The conv2d_act that makes what `n` is so far alone to read, or NULL. */
 static const rheo_node *before(const rheo_rewrite *r, const rheo_graph *g, const rheo_node *n)
 {
     const rheo_node *x = rheo_node_of(g, n->in[0]);
-    return x->op == n->op && x->region == n->region && rheo_rewrite_uses(r, n->in[0]) == 1 ? x : NULL;
+    const bool alone = rheo_rewrite_uses_ahead(r, n->in[0]) == rheo_rewrite_uses(r, n->in[0]) - 1;
+    return x->op == n->op && x->region == n->region && alone ? x : NULL;
 }
 
 static bool match(rheo_rewrite *r, rheo_graph *g, const rheo_node *n, rheo_value *out)
@@ -28,7 +29,12 @@ static bool match(rheo_rewrite *r, rheo_graph *g, const rheo_node *n, rheo_value
     }
     const rheo_conv *a = &conv[0], *b = &conv[1];
     if (b->i < MANY || b->o < MANY || a->kh * a->kw * a->i > b->i || !rheo_conv_stack_fits(conv)) return false;
-    out[0] = rheo_conv2d_stack(g, in, attr);
+    const bool keep = rheo_rewrite_uses(r, layer[1]->in[0]) > 1 || rheo_rewrite_uses(r, n->in[0]) > 1;
+    out[0] = rheo_conv2d_stack(g, in, attr, keep);
+    if (keep) {
+        rheo_rewrite_replace(r, layer[1]->in[0], rheo_output(out[0], 1));
+        rheo_rewrite_replace(r, n->in[0], rheo_output(out[0], 2));
+    }
     return true;
 }
 

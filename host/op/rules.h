@@ -12,7 +12,8 @@
     X(conv_bias)           \
     X(conv_stack)          \
     X(dx_add)              \
-    X(dx_act)
+    X(dx_act)              \
+    X(stack_backward)
 
 #define RHEO_RULE_DECLARE(name) extern const rheo_rule rheo_rule_##name;
 RHEO_RULES(RHEO_RULE_DECLARE)

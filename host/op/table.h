@@ -14,7 +14,7 @@
     X(broadcast) X(sum) X(max) X(max_mask) X(softmax) X(logsumexp)                                               \
     X(affine_inverse) X(affine_act_backward) X(coupling) X(coupling_backward) X(coupling_inverse)                 \
     X(lu_matrix) X(lu_matrix_backward) X(lu_solve) X(lu_actnorm)                                                                  \
-    X(conv2d) X(conv2d_dx) X(conv2d_dw) X(conv2d_act) X(conv2d_stack) X(conv2d_dx_act) X(matmul)                                                \
+    X(conv2d) X(conv2d_dx) X(conv2d_dw) X(conv2d_act) X(conv2d_stack) X(conv2d_dx_act) X(conv2d_stack_backward) X(matmul)                      \
     X(slice) X(pad) X(concat) X(transpose) X(squeeze) X(unsqueeze) X(gather) X(scatter_add) X(pack)               \
     X(triangle) X(diagonal) X(diagonal_matrix) X(solve_triangular) X(gaussian_logp)                               \
     X(instance_norm) X(instance_norm_backward) X(resize) X(resize_transpose) X(select) X(langevin)                 \

@@ -13,7 +13,8 @@ enum { MAX_FILES = 24 };
 static const struct { const char *name; const char *files[MAX_FILES]; } table[RHEO_MAX_PROGRAMS] = {
     { "device", { "device.cl" } },
     { "pointwise", { "elu.cl", "pointwise.cl", "reduce.cl", "sums.cl", "optimizer.cl" } },
-    { "conv2d", { "conv2d.cl", "conv2d_patch.cl", "conv2d_columns.cl", "conv2d_stack.cl", "conv2d_few.cl", "conv2d_dw.cl", "conv2d_simt.cl" } },
+    { "conv2d", { "conv2d.cl", "conv2d_patch.cl", "conv2d_columns.cl", "conv2d_stack.cl", "conv2d_stack_backward.cl", "conv2d_few.cl", "conv2d_dw.cl",
+                  "conv2d_simt.cl" } },
     { "flow", { "affine.cl", "coupling.cl", "lu.cl", "triangular.cl", "sums.cl", "gaussian.cl" } },
     { "index", { "copy.cl", "philox.cl", "random.cl", "langevin.cl" } },
     { "score", { "elu.cl", "lanes.cl", "instance_norm.cl", "pool.cl", "resize.cl" } },
