@@ -49,6 +49,7 @@ typedef struct bench_model_options {
     int64_t batch;           /* 0: the model's usual one */
     bool invert;             /* activations are rebuilt instead of stored */
     bool f43;                /* Winograd's F(4x4, 3x3) where it is offered */
+    bool apart;              /* convolutions of couplings one by one where they would be one operation */
 } bench_model_options;
 
 /* All zero before it is created. */
@@ -73,7 +74,7 @@ const char *bench_model_names(void);
 /* "MxKxN" or "NxHxWxI:KxO"? */
 bool bench_is_sizes(const char *name);
 rheo_status bench_product_create(const char *name, const bench_model_options *o, bench_model *out, rheo_error *err);
-/* Variants for `in`: the device's winners, and f43 where o says so. */
+/* Variants for `in`: the device's winners, and what o says. */
 rheo_status bench_choose(rheo_instance *in, rheo_recipe *recipe, const bench_model_options *o, rheo_error *err);
 
 /* ---- subcommands ------------------------------------------------------------------------------------------------ */

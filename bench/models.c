@@ -113,7 +113,10 @@ static rheo_status prepare(bench_model *m, rheo_error *err)
 
 rheo_status bench_choose(rheo_instance *in, rheo_recipe *recipe, const bench_model_options *o, rheo_error *err)
 {
-    if (o->f43 && !rheo_product_prefer_f43(&recipe->variants)) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
+    static const char *const stacks[] = { "conv2d_stack", "conv2d_stack_backward" };
+    bool ok = !o->f43 || rheo_product_prefer_f43(&recipe->variants);
+    for (int k = 0; o->apart && ok && k < 2; k++) ok = rheo_choices_set(&recipe->variants, stacks[k], RHEO_EXPANDED, false);
+    if (!ok) return rheo_fail(err, RHEO_ENOMEM, "out of memory");
     rheo_instance_choose(in, &recipe->variants);
     return RHEO_OK;
 }

@@ -159,7 +159,7 @@ static void print_convolutions(const row *rows, int count, const bench_peak *pea
         const rheo_node *n = rows[k].node;
         if (strncmp(n->op->name, "conv2d", 6)) continue;
         const rheo_shape w = strcmp(n->op->name, "conv2d_dw") ? n->in_spec[1].shape : n->out[0].shape;
-        const int kind = !strcmp(n->op->name, "conv2d_stack") ? 2 : w.w < 64 || w.c < 64;
+        const int kind = !strncmp(n->op->name, "conv2d_stack", 12) ? 2 : w.w < 64 || w.c < 64;
         flops[kind] += rows[k].times * rheo_cost_of(n).flops;
         seconds[kind] += rows[k].times * rows[k].seconds;
     }
@@ -225,12 +225,14 @@ int bench_run_ops(int argc, char **argv)
     const char *device = NULL, *phase = "train";
     ops_options o = { .shapes = "glow-small", .rounds = 1 };
     long long batch = 0;
+    bench_model_options chosen = { 0 };
     const tool_option options[] = {
         { "shapes", TOOL_TEXT, &o.shapes, "MODEL", "glow-small unless given; or a product MxKxN, or convolutions NxHxWxI:KxO", 0, 0 },
         { "phase", TOOL_TEXT, &phase, "PHASE", "of the model: train (default), eval, or sample (ncsn: a Langevin step)", 0, 0 },
         { "batch", TOOL_INT, &batch, "B", "images a step", 1, 65536 },
         { "rounds", TOOL_INT, &o.rounds, "R", "over all operations, each by its least time: for machines that others use too; 1", 1, 1000 },
         { "f43", TOOL_FLAG, &o.f43, NULL, "3x3 convolutions between many channels by Winograd's F(4x4, 3x3)", 0, 0 },
+        { "apart", TOOL_FLAG, &chosen.apart, NULL, "a coupling's convolutions one by one, as on GPUs, where they would be one operation", 0, 0 },
         { "no-verify", TOOL_FLAG, &o.unverified, NULL, "only time them", 0, 0 },
         { "roofline", TOOL_TEXT, &o.roofline, "FILE.png", "draw them: FLOP a byte and FLOP a second below the peaks (by gnuplot)", 0, 0 },
         { "device", TOOL_TEXT, &device, "DEV", "number, part of a name, or kind: see rheo devices", 0, 0 },
@@ -241,7 +243,6 @@ int bench_run_ops(int argc, char **argv)
                                .summary = "Runs every operation of a phase of a model alone, in its shapes there: compared with the "
                                           "reference, then timed.\vExample: rheo-bench ops conv2d_dw --shapes glow-cifar" };
     rheo_error err = RHEO_ERROR_INIT;
-    bench_model_options chosen = { 0 };
     bench_model m = { 0 };
     int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;

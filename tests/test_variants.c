@@ -277,23 +277,24 @@ Test(variants, that_are_faulty_are_not_chosen)
     scratch_remove(&s);
 }
 
-/* And what it expands to is chosen like any other. */
+/* Where it is faulty, and where that is asked for; what it expands to is chosen like any other. */
 Test(variants, none_of_a_fused_operation_expands_it)
 {
     scratch s = scratch_make();
     setenv("RHEO_CACHE_DIR", s.folder, 1);
     rheo_device *dev = test_device();
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         rheo_choices c = { 0 };
         test_bench b = test_start(dev);
-        if (k) fault(dev, "fused", "", "wrong");
-        if (k) fault(dev, "copied (slow or fast or wrong or half or failing or loose)", "slow", "wrong");
+        if (k == 1) cr_assert(rheo_choices_set(&c, "fused", RHEO_EXPANDED, false));
+        if (k == 2) fault(dev, "fused", "", "wrong");
+        if (k == 2) fault(dev, "copied (slow or fast or wrong or half or failing or loose)", "slow", "wrong");
         rheo_choices_recall(&c, dev);
         rheo_plan *p = plan_of_op(&b, &fused, small, &c);
-        cr_expect_eq(rheo_plan_count_op(p, "fused"), 1 - k);
-        cr_expect_eq(rheo_plan_count_op(p, "copied"), k);
-        if (k) cr_expect_eq(copied_in(p)->variant, FAST);
-        if (k) expect_record(&c, key, "fast", true);
+        cr_expect_eq(rheo_plan_count_op(p, "fused"), k == 0);
+        cr_expect_eq(rheo_plan_count_op(p, "copied"), k > 0);
+        if (k) cr_expect_eq(copied_in(p)->variant, k == 1 ? SLOW : FAST);
+        if (k) expect_record(&c, key, k == 1 ? "slow" : "fast", true);
         rheo_plan_destroy(p);
         test_finish(&b);
         rheo_choices_free(&c);

@@ -105,6 +105,12 @@ static rheo_status switch_off(const rheo_choices *c, rheo_node *n, const rheo_fa
     return rheo_fail(err, RHEO_EDEVICE, "%s, and there is no other way to compute it", text);
 }
 
+static bool wants_expanded(const rheo_choices *c, const rheo_node *n)
+{
+    const rheo_choice *wanted = n->op->expand ? find(c, n->op->name) : NULL;
+    return wanted && !strcmp(wanted->variant, RHEO_EXPANDED);
+}
+
 rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev, rheo_error *err)
 {
     char key[RHEO_CHOICE_KEY];
@@ -112,7 +118,7 @@ rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_f
     const rheo_fault *fault = NULL;
     if (!n->op->launch) return RHEO_OK;
     if (!rheo_variant_offered(n, 0, dev)) return switch_off(c, n, NULL, err);
-    if (!n->op->variants) return (fault = rheo_choices_fault(c, n, 0, dev)) ? switch_off(c, n, fault, err) : RHEO_OK;
+    if (!n->op->variants) return (fault = rheo_choices_fault(c, n, 0, dev)) || wants_expanded(c, n) ? switch_off(c, n, fault, err) : RHEO_OK;
     rheo_choice_key(n, key);
     const rheo_choice *own = find(c, key), *wanted = own ? own : find(c, n->op->name);
     bool known = false;

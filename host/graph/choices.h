@@ -33,10 +33,13 @@ bool rheo_variant_offered(const rheo_node *n, int variant, const rheo_device_fac
 /* What is known against this variant of the node, NULL: nothing. */
 const rheo_fault *rheo_choices_fault(const rheo_choices *c, const rheo_node *n, int variant, const rheo_device_facts *dev);
 
+/* As the variant of the name of an op of one way: it is expanded. */
+#define RHEO_EXPANDED "expanded"
+
 /* Sets n->variant by the node's own entry, else by one of the op's name alone, else 0, or, where that is faulty, to the first that is not
  * and does not round more; and puts on record what was chosen where there was a choice. An entry that names no variant of the node is
- * replaced. Where all variants are faulty, that of a node with an expansion is RHEO_SWITCHED_OFF. Errors: RHEO_ENOMEM; RHEO_EDEVICE where all variants are faulty and
- * there is no expansion. */
+ * replaced. Where all variants are faulty, that of a node with an expansion is RHEO_SWITCHED_OFF. Errors: RHEO_ENOMEM; RHEO_EDEVICE where all
+ * variants are faulty and there is no expansion. */
 rheo_status rheo_choices_pick(rheo_choices *c, rheo_node *n, const rheo_device_facts *dev, rheo_error *err);
 
 /* The device's measured winners and known faults, from the cache folder; winners that are there already stay, entries of
