@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "op/conv2d.h"
 #include "op/rules.h"
 #include "op/table.h"
 #include "support.h"
@@ -306,6 +307,29 @@ Test(rules, results_stay_and_nodes_go)
                       (long long)i, got[i], expected[i]);
         free(expected), free(got);
     }
+}
+
+static bool gradients_fit(int64_t n, int64_t i, int kernel)
+{
+    const rheo_conv2d_attr same = { kernel / 2, 1, 0 }, none = { 0, 1, 0 }, three = { 1, 1, 0 };
+    const rheo_shape h = RHEO_SHAPE(n, 8, 8, MANY);
+    const rheo_conv layer[3] = { rheo_conv2d_describe(RHEO_SHAPE(n, 8, 8, i), RHEO_SHAPE(kernel, kernel, i, MANY), same),
+                                 rheo_conv2d_describe(h, RHEO_SHAPE(1, 1, MANY, MANY), none),
+                                 rheo_conv2d_describe(h, RHEO_SHAPE(3, 3, MANY, 4), three) };
+    cr_expect(rheo_conv_stack_fits(layer));
+    return rheo_conv_stack_backward_fits(layer);
+}
+
+/* The kernels' arrays hold 48 channels and 49 taps of what dx is summed up from, and count its products in int. */
+Test(rules, gradients_of_a_stack_are_left_apart_where_dx_is_too_large)
+{
+    cr_expect(gradients_fit(2, 48, 3));
+    cr_expect_not(gradients_fit(2, 49, 3));
+    cr_expect_not(gradients_fit(2, 200, 1));
+    cr_expect(gradients_fit(2, 8, 7));
+    cr_expect_not(gradients_fit(2, 4, 9));
+    cr_expect(gradients_fit(1 << 15, 48, 3));
+    cr_expect_not(gradients_fit(1 << 16, 48, 3));
 }
 
 /* Only rules let a tensor have more channels than the weights take. */

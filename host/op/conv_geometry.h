@@ -73,6 +73,20 @@ static inline int64_t conv_depth(const rheo_conv *c)
 {
     return c->kh * c->kw * c->i;
 }
+static inline int64_t conv_taps(const rheo_conv *c)
+{
+    return c->kh * c->kw;
+}
+/* Of the outputs at every tap, side by side. */
+static inline int64_t conv_tap_columns(const rheo_conv *c)
+{
+    return conv_taps(c) * c->o;
+}
+/* Columns up to whole vectors. */
+static inline int64_t conv_padded(int64_t columns, const rheo_device_facts *dev)
+{
+    return round_up(columns, dev->vector_width);
+}
 static inline int64_t conv_positions(const rheo_conv *c)
 {
     return c->n * c->oh * c->ow;
@@ -113,7 +127,8 @@ rheo_status rheo_conv_launch_winograd_few(rheo_launcher *l, const rheo_conv *c, 
 size_t rheo_conv_dw_winograd_workspace(const rheo_conv *c, const rheo_device_facts *dev);
 rheo_status rheo_conv_dw_launch_winograd(rheo_launcher *l, const rheo_conv *c, cl_mem x, cl_mem dy, cl_mem dw, rheo_error *err);
 
-/* host/op/conv_stack.c: y of products with each tap's weights, which are the workspace's beginning. */
+/* host/op/conv_stack.c: y of products with each tap's weights, which are the workspace's beginning; whether its kernel holds as many. */
+bool rheo_conv_tap_sum_fits(const rheo_conv *c);
 rheo_status rheo_conv_launch_tap_sum(rheo_launcher *l, const rheo_conv *c, const rheo_epilogue *e, cl_mem y, rheo_error *err);
 
 /* host/op/conv_dw.c: dw, the sum of `parts` of it in the workspace. */

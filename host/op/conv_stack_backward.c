@@ -5,17 +5,10 @@
 
 enum { MANY_WEIGHTS = 1 << 16 };        /* between the hidden layers: a part of them stays in the second-level cache */
 
-static int64_t taps(const rheo_conv *c) { return c->kh * c->kw; }
-
-static int64_t padded(int64_t n, const rheo_device_facts *dev) { return round_up(n, dev->vector_width); }
-
-/* Of the gradient at the last convolution's output, to be gathered for one position before it. */
-static int64_t depth_back(const rheo_conv *c) { return taps(c) * c->o; }
-
 bool rheo_conv_stack_backward_fits(const rheo_conv layer[3])
 {
-    const rheo_conv *b = &layer[1];
-    return rheo_conv_stack_fits(layer) && b->i % 16 == 0 && b->o % 16 == 0 && b->i * b->o <= MANY_WEIGHTS;
+    const rheo_conv *b = &layer[1], dx = rheo_conv2d_transposed(layer[0]);
+    return rheo_conv_stack_fits(layer) && rheo_conv_tap_sum_fits(&dx) && b->i % 16 == 0 && b->o % 16 == 0 && b->i * b->o <= MANY_WEIGHTS;
 }
 
 /* Groups, by shape alone, so that sums are the same whatever the number of cores: each writes a part, which takes as long as some twenty
@@ -33,9 +26,9 @@ typedef struct room {
 static room room_of(const rheo_conv layer[3], const rheo_device_facts *dev)
 {
     const rheo_conv *a = &layer[0], *b = &layer[1], *c = &layer[2];
-    return (room){ conv_positions(a) * padded(conv_depth(a), dev),
-                   depth_back(c) * b->o + b->o * a->o + a->o * padded(conv_depth(a), dev),
-                   depth_back(c) * b->o + a->o * b->o + conv_depth(a) * a->o + 2 * (a->o + b->o) };
+    return (room){ conv_positions(a) * conv_padded(conv_depth(a), dev),
+                   conv_tap_columns(c) * b->o + b->o * a->o + a->o * conv_padded(conv_depth(a), dev),
+                   conv_tap_columns(c) * b->o + a->o * b->o + conv_depth(a) * a->o + 2 * (a->o + b->o) };
 }
 
 size_t rheo_conv_stack_backward_workspace(const rheo_conv layer[3], const rheo_device_facts *dev)
@@ -49,16 +42,16 @@ rheo_status rheo_conv_launch_stack_backward(rheo_launcher *l, const rheo_conv la
     const rheo_device_facts *dev = rheo_launcher_facts(l);
     const rheo_conv *a = &layer[0], *b = &layer[1], *c = &layer[2], back = rheo_conv2d_transposed(*c), dx = rheo_conv2d_transposed(*a);
     const room r = room_of(layer, dev);
-    const int64_t parts = r.products + r.weights, rows = depth_back(c) + a->o + conv_depth(a);
+    const int64_t parts = r.products + r.weights, rows = conv_tap_columns(c) + a->o + conv_depth(a);
     const rheo_epilogue sum = { s->w[0], s->w[0], -1, 0, s->add, NULL };
     rheo_status st = RHEO_EMIT(l, err, "conv2d", "stack_backward_weights", rheo_grid_items(l, r.weights), RHEO_BUF(s->w[0]), RHEO_BUF(s->w[1]),
                                RHEO_BUF(s->w[2]), RHEO_BUF(rheo_work(l)), RHEO_INT(r.products), RHEO_INT(a->i), RHEO_INT(a->o), RHEO_INT(b->o),
-                               RHEO_INT(c->o), RHEO_INT(taps(a)), RHEO_INT(taps(c)));
+                               RHEO_INT(c->o), RHEO_INT(conv_taps(a)), RHEO_INT(conv_taps(c)));
     if (!st)
         st = RHEO_EMIT(l, err, "conv2d", "conv2d_stack_backward", rheo_grid_single(groups(a), 1, 1), RHEO_BUF(s->dz), RHEO_BUF(s->h2),
                        RHEO_BUF(s->h1), RHEO_BUF(s->x), RHEO_BUF(s->l[0]), RHEO_BUF(s->l[1]), RHEO_BUF(rheo_work(l)), RHEO_CONV_GEOMETRY(a),
                        RHEO_INT(a->x_c), RHEO_INT(b->o), RHEO_INT(back.h), RHEO_INT(back.w), RHEO_INT(back.i), RHEO_INT(back.kw),
-                       RHEO_INT(back.pad_h), RHEO_INT(back.dilation), RHEO_INT(depth_back(c)), RHEO_INT(s->relu[0]),
+                       RHEO_INT(back.pad_h), RHEO_INT(back.dilation), RHEO_INT(conv_tap_columns(c)), RHEO_INT(s->relu[0]),
                        RHEO_FLOAT(s->factor[0]), RHEO_INT(s->relu[1]), RHEO_FLOAT(s->factor[1]), RHEO_INT(r.products),
                        RHEO_INT(parts), RHEO_INT(r.part));
     if (!st) st = rheo_conv_launch_tap_sum(l, &dx, &sum, s->dx, err);
@@ -66,5 +59,5 @@ rheo_status rheo_conv_launch_stack_backward(rheo_launcher *l, const rheo_conv la
     return RHEO_EMIT(l, err, "conv2d", "stack_backward_totals", rheo_grid_items(l, rows * b->o), RHEO_BUF(rheo_work(l)), RHEO_BUF(s->dw[0]),
                      RHEO_BUF(s->db[0]), RHEO_BUF(s->dl[0]), RHEO_BUF(s->dw[1]), RHEO_BUF(s->db[1]), RHEO_BUF(s->dl[1]), RHEO_BUF(s->dw[2]),
                      RHEO_INT(parts), RHEO_INT(groups(a)), RHEO_INT(r.part), RHEO_INT(conv_depth(a)), RHEO_INT(a->o), RHEO_INT(b->o),
-                     RHEO_INT(c->o), RHEO_INT(depth_back(c)), RHEO_FLOAT(s->factor[0]), RHEO_FLOAT(s->factor[1]));
+                     RHEO_INT(c->o), RHEO_INT(conv_tap_columns(c)), RHEO_FLOAT(s->factor[0]), RHEO_FLOAT(s->factor[1]));
 }
