@@ -29,6 +29,12 @@ bool rheo_broadcast_shapes(rheo_shape a, rheo_shape b, rheo_shape *out)
            broadcast_dimension(a.w, b.w, &out->w) && broadcast_dimension(a.c, b.c, &out->c);
 }
 
+bool rheo_offers_on_cpus(const rheo_node *n, int variant, const rheo_device_facts *dev)
+{
+    (void)n, (void)variant;
+    return dev->kind == RHEO_CPU;
+}
+
 int64_t rheo_vectors(const rheo_launcher *l, int64_t elements)
 {
     const int64_t width = rheo_launcher_facts(l)->vector_width;

@@ -27,6 +27,8 @@ static inline int64_t rheo_at(rheo_shape s, int64_t n, int64_t h, int64_t w, int
 bool rheo_check_type(rheo_graph *g, const rheo_node *n, int i, rheo_type type);
 /* One output like input 0, all inputs float32. */
 bool rheo_infer_same(rheo_graph *g, rheo_node *n);
+/* `offers` of a fused op of one way for CPUs: elsewhere it is expanded. */
+bool rheo_offers_on_cpus(const rheo_node *n, int variant, const rheo_device_facts *dev);
 /* Every dimension of a and b equal or 1: *out is the larger of each. */
 bool rheo_broadcast_shapes(rheo_shape a, rheo_shape b, rheo_shape *out);
 

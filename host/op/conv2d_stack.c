@@ -64,13 +64,6 @@ static void stack_expand(rheo_graph *g, const rheo_node *n, rheo_value *out)
     }
 }
 
-/* On CPUs; elsewhere it is expanded. */
-static bool stack_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
-{
-    (void)n, (void)variant;
-    return dev->kind == RHEO_CPU;
-}
-
 static rheo_status stack_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     rheo_conv layer[LAYERS];
@@ -145,7 +138,7 @@ const rheo_op rheo_op_conv2d_stack = {
     .name = "conv2d_stack",
     .infer = stack_infer,
     .expand = stack_expand,
-    .offers = stack_offers,
+    .offers = rheo_offers_on_cpus,
     .launch = stack_launch,
     .workspace = stack_workspace,
     .cost = stack_cost,

@@ -69,13 +69,6 @@ static void stack_backward_expand(rheo_graph *g, const rheo_node *n, rheo_value 
     out[DW3] = rheo_conv2d_dw(g, in[H2], in[DZ], n->in_spec[W3].shape, a->last.pad, a->last.dilation);
 }
 
-/* On CPUs; elsewhere it is expanded. */
-static bool stack_backward_offers(const rheo_node *n, int variant, const rheo_device_facts *dev)
-{
-    (void)n, (void)variant;
-    return dev->kind == RHEO_CPU;
-}
-
 static rheo_status stack_backward_launch(rheo_launcher *l, const rheo_node *n, rheo_error *err)
 {
     const rheo_affine_attr first = attr_of(n)->layer[0].act, second = attr_of(n)->layer[1].act;
@@ -160,7 +153,7 @@ const rheo_op rheo_op_conv2d_stack_backward = {
     .name = "conv2d_stack_backward",
     .infer = stack_backward_infer,
     .expand = stack_backward_expand,
-    .offers = stack_backward_offers,
+    .offers = rheo_offers_on_cpus,
     .launch = stack_backward_launch,
     .workspace = stack_backward_workspace,
     .cost = stack_backward_cost,
