@@ -234,6 +234,12 @@ static floatv undo_act(floatv dy, floatv y, floatv scale, intv all, floatv *e_su
 
 #define COLUMNS_MAX 1024        // of a group
 
+static void clear_sums(floatv *sums, int n)
+{
+    for (int c = 0; c < n; c += VEC)
+        for (int i = 0; i < 4; ++i) sums[(i * COLUMNS_MAX + c) / VEC] = (floatv)(0.0f);
+}
+
 // s += t; lost has what rounding lost (Kahan 1965).
 static void add_lossless(floatv *s, floatv *lost, floatv t)
 {

@@ -220,8 +220,7 @@ void conv2d(const global float *x, const global float *w, const global float *b,
     y += get_group_id(2) * (size_t)y_batch + o0;
     add += get_group_id(2) * (size_t)y_batch + o0;
     take_act(shift, scale, b + o0, l + o0, act, factor, columns);
-    for (int c = 0; undo && c < columns; c += VEC)
-        for (int i = 0; i < 4; ++i) sums_[(i * COLUMNS_MAX + c) / VEC] = (floatv)(0.0f);
+    if (undo) clear_sums(sums_, columns);
     for (int k = 0; k < K; k += depth) {
         const int n = min(depth, K - k), ends = k + n == K && !undo ? act : -1;
         const global float *more = k > 0 ? y : adds ? add : 0;

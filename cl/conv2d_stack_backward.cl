@@ -130,12 +130,6 @@ static void undo_near(float *dy, const float *y, int rows, int n, const float *s
     }
 }
 
-static void clear_sums(floatv *sums, int n)
-{
-    for (int c = 0; c < n; c += VEC)
-        for (int i = 0; i < 4; ++i) sums[(i * COLUMNS_MAX + c) / VEC] = (floatv)(0.0f);
-}
-
 // dz = gradient at the last convolution's output, of it: dz2 = undone(dz3 w3^T) at h2, dz1 = undone(dz2 w2^T) at h, and work[p, (tap, i)] =
 // dz1 w[tap, i, :], taps in reverse order. Group g's positions, a share of the tiles of NEAR_ROWS, add to its part of `part` floats, all
 // parts in work from `parts` on: [K3, O2] patch of dz3 times h2, [O, O2] h times dz2, [K, O] patch of x times dz1, and db2, e2 h2, db1, e1 h.
