@@ -225,8 +225,11 @@ def check_places(o, needs_torch):
     if not (o.build / "rheo-bench").exists():
         raise SystemExit(f"compare: no rheo-bench in {o.build}; see --build")
     try:
-        if o.json:
+        if o.json:      # what is there stays until there is something to say
+            new = not o.json.exists()
             o.json.open("a").close()
+            if new:
+                o.json.unlink()
     except OSError as e:
         raise SystemExit(f"compare: --json {o.json}: {e.strerror}") from None
     if needs_torch and o.python and not install.works(o.python):

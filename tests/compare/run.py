@@ -93,6 +93,16 @@ class Compare(unittest.TestCase):
             self.assertEqual((code, text.count("\n")), (status, 1), text)
             self.assertIn(said, text)
 
+    def test_what_is_refused_leaves_the_report_alone(self):
+        for wrong in (["--threads", "9999"], ["--device", "nobody's"]):
+            arguments = ["matmul/*", *wrong, "--json", self.json]
+            self.assertEqual(self.compare(*arguments, report=False)[0], 1)
+            self.assertFalse(self.json.exists())
+            self.json.write_text("{}")
+            self.assertEqual(self.compare(*arguments, report=False)[0], 1)
+            self.assertEqual(self.json.read_text(), "{}")
+            self.json.unlink()
+
 
 class Reports(unittest.TestCase):
     def compare(self, *reports):
