@@ -41,7 +41,8 @@ rheo_status bench_roofline(const char *path, const char *title, const rheo_devic
  * of images, ncsn's Langevin step. */
 typedef enum bench_phase { BENCH_TRAIN, BENCH_SAMPLE, BENCH_EVAL } bench_phase;
 const char *bench_phase_name(bench_phase phase);
-bool bench_phase_named(const char *name, bench_phase *out);
+/* Of --phase; else a line is said, and BENCH_USAGE returned. */
+int bench_take_phase(const char *command, const char *name, bench_phase *out);
 
 typedef struct bench_model_options {
     bench_phase phase;

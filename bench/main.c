@@ -12,8 +12,8 @@ const char *const tool_program = "rheo-bench";
 
 static const struct { const char *name, *help; int (*run)(int argc, char **argv); } commands[] = {
     { "peak", "what the device reaches at most", bench_run_peak },
-    { "ops", "each operation of a model's training step: right, and how fast", bench_run_ops },
-    { "model", "a model's training step", bench_run_model },
+    { "ops", "each operation of a phase of a model: right, and how fast", bench_run_ops },
+    { "model", "a phase of a model: training, evaluation or sampling", bench_run_model },
     { "compare", "what changed between two reports", bench_run_compare },
     { "programs", "what a device of some kind would compile", bench_run_programs },
 };
@@ -62,6 +62,7 @@ int main(int argc, char **argv)
     tool_bind_pocl();        /* as the command does */
     for (int k = 0; k < COMMANDS && argc > 1; k++)
         if (!strcmp(argv[1], commands[k].name)) return commands[k].run(argc - 1, argv + 1);
+    if (argc > 1 && !strcmp(argv[1], "--version")) return printf("rheo-bench %s\n", rheo_version()) < 0 ? BENCH_FAILED : BENCH_OK;
     const bool asked = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
     FILE *to = asked ? stdout : stderr;
     if (argc > 1 && !asked) fprintf(to, "rheo-bench: no command '%s'\n", argv[1]);

@@ -158,7 +158,7 @@ int bench_run_model(int argc, char **argv)
     bench_model_options o = { 0 };
     int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!bench_phase_named(phase, &o.phase)) return tool_misused("model", "--phase: found '%.40s', expected train, sample or eval", phase);
+    if ((code = bench_take_phase("model", phase, &o.phase))) return code;
     o.device = device;
     o.batch = batch;
     o.invert = invert;

@@ -7,6 +7,7 @@
 #include "model/ncsn.h"
 #include "op/ops.h"
 #include "op/product.h"
+#include "tool.h"
 
 static const struct { const char *name, *model, *config; rheo_data_shape shape; int64_t batch; } models[] = {
     { "glow-cifar", "glow", "{\"levels\":3,\"depth\":32,\"width\":512}", { 32, 32, 3, true }, 8 },
@@ -23,12 +24,13 @@ enum { PHASES = sizeof phases / sizeof *phases };
 
 const char *bench_phase_name(bench_phase phase) { return phases[phase]; }
 
-bool bench_phase_named(const char *name, bench_phase *out)
+int bench_take_phase(const char *command, const char *name, bench_phase *out)
 {
     int k = 0;
     while (k < PHASES && strcmp(phases[k], name)) k++;
-    if (k < PHASES) *out = (bench_phase)k;
-    return k < PHASES;
+    if (k == PHASES) return tool_misused(command, "--phase: found '%.40s', expected train, sample or eval", name);
+    *out = (bench_phase)k;
+    return BENCH_OK;
 }
 
 /* ---- phases ------------------------------------------------------------------------------------------------- */

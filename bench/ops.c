@@ -246,7 +246,7 @@ int bench_run_ops(int argc, char **argv)
     bench_model m = { 0 };
     int code = BENCH_OK;
     if (!tool_parse(&usage, &argc, argv, &code)) return code;
-    if (!bench_phase_named(phase, &chosen.phase)) return tool_misused("ops", "--phase: found '%.40s', expected train, sample or eval", phase);
+    if ((code = bench_take_phase("ops", phase, &chosen.phase))) return code;
     if (o.roofline && !tool_ends_in(o.roofline, ".png")) return tool_misused("ops", "--roofline: found '%.200s', expected FILE.png", o.roofline);
     if (o.roofline && !tool_can_write("ops", o.roofline, &code)) return code;
     o.only = argv, o.n_only = argc;
