@@ -1,6 +1,7 @@
 /* Every command explains itself, and its example is one that it takes. */
 #define _DEFAULT_SOURCE 1       /* setgroups */
 #include "process.h"
+#include <rheo/rheo.h>
 #include "scratch.h"
 
 enum { MOST = 64 };
@@ -60,7 +61,16 @@ Test(help, every_command_has_an_example)
     scratch_remove(&s);
 }
 
-/* The test above would see an example that is not understood. */
+Test(help, the_version)
+{
+    scratch s = scratch_make();
+    char line[64];
+    snprintf(line, sizeof line, "rheo %s\n", rheo_version());
+    cr_assert_str_eq(output_of(&s, &(process){ .args = { "--version" } }, 0), line);
+    scratch_remove(&s);
+}
+
+/* The first test would see an example that is not understood. */
 Test(help, an_unknown_option_is_refused_before_the_help)
 {
     scratch s = scratch_make();

@@ -34,7 +34,7 @@ static void print_help(FILE *to)
 {
     fprintf(to, "usage: rheo COMMAND [options] ...\n\nNormalizing flows and score models on any OpenCL device.\n\ncommands:\n");
     for (int k = 0; k < N_COMMANDS; ++k) fprintf(to, "  %-12s %s\n", commands[k].name, commands[k].help);
-    fprintf(to, "\nrheo COMMAND --help tells more.\n");
+    fprintf(to, "\nrheo COMMAND --help tells more; rheo --version names this one.\n");
 }
 
 int main(int argc, char **argv)
@@ -42,6 +42,10 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
         print_help(stdout);
+        return TOOL_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("rheo %s\n", rheo_version());
         return TOOL_OK;
     }
     if (!*name) {
