@@ -130,23 +130,61 @@ __kernel void lu_matrix_backward(__global const float *p, __global const float *
 }
 
 // x = y U^{-1} L^{-1} P^T, with `scaled` that times exp(-f l) - b, for blocks of rows, solved side by side: lane = row within its block.
-// A group's scratch: t [C, rows of a block] and LU_TABLES numbers a channel.     grid: one group a block (CPU: a work-item walks several)
+// y's last c2 channels, if any, leave an affine coupling first: y (1 + exp(-r - 2)) - t with h [rows, 2 c2] = t, r interleaved (flows 1.3).
+// A group's scratch, `room` floats: t [C, rows of a block]; on CPUs h likewise, and tables of each channel.     grid: one group a block (CPU:
+// a work-item walks several)
 #if RHEO_CPU
 #define LU_ROWS VEC
-#define LU_TABLES 3         // U's diagonal inverted, exp(-f l), and P's columns
 #define LU_INVERSE(j) d[j]
 typedef floatv lu_rows;
 #define LU_LOAD(k) vloadv(0, t + (k) * LU_ROWS)
 #define LU_STORE(v, k) vstorev(v, 0, t + (k) * LU_ROWS)
 #else
 #define LU_ROWS 64
-#define LU_TABLES 0
 #define LU_INVERSE(j) (sign[j] * exp(-s[j]))
 typedef float lu_rows;
 #define LU_LOAD(k) t[(k) * LU_ROWS + (int)get_local_id(0)]
 #define LU_STORE(v, k) t[(k) * LU_ROWS + (int)get_local_id(0)] = (v)
 #endif
 
+#if RHEO_CPU
+// From `rows` of n floats to lanes of t, and back; by squares of four where all rows of a block are there.
+#define LU_SQUARE(a, b)                                                                                                                    \
+    b[0] = (float4)(a[0].x, a[1].x, a[2].x, a[3].x), b[1] = (float4)(a[0].y, a[1].y, a[2].y, a[3].y);                                      \
+    b[2] = (float4)(a[0].z, a[1].z, a[2].z, a[3].z), b[3] = (float4)(a[0].w, a[1].w, a[2].w, a[3].w);
+
+static void lu_take(__global const float *from, int n, int rows, __global float *t)
+{
+    const int whole = LU_ROWS % 4 || rows < LU_ROWS ? 0 : n / 4 * 4;
+    for (int k = 0; k < whole; k += 4)
+        for (int lane = 0; lane < LU_ROWS; lane += 4) {
+            float4 a[4], b[4];
+            _Pragma("unroll") for (int i = 0; i < 4; i++) a[i] = vload4(0, from + (lane + i) * n + k);
+            LU_SQUARE(a, b)
+            _Pragma("unroll") for (int i = 0; i < 4; i++) vstore4(b[i], 0, t + (k + i) * LU_ROWS + lane);
+        }
+    for (int k = whole; k < n; k++)
+        for (int lane = 0; lane < LU_ROWS; lane++) t[k * LU_ROWS + lane] = lane < rows ? from[lane * n + k] : 0.0f;
+}
+
+// x[.., r] = t[column[r]] scale[r] - less[r]
+static void lu_put(__global const float *t, __global const float *column, __global const float *scale, __global const float *less, int n,
+                   int rows, __global float *x)
+{
+    const int whole = LU_ROWS % 4 || rows < LU_ROWS ? 0 : n / 4 * 4;
+    for (int r = 0; r < whole; r += 4)
+        for (int lane = 0; lane < LU_ROWS; lane += 4) {
+            float4 a[4], b[4];
+            _Pragma("unroll") for (int i = 0; i < 4; i++) a[i] = vload4(0, t + (int)column[r + i] * LU_ROWS + lane) * scale[r + i] - less[r + i];
+            LU_SQUARE(a, b)
+            _Pragma("unroll") for (int i = 0; i < 4; i++) vstore4(b[i], 0, x + (lane + i) * n + r);
+        }
+    for (int r = whole; r < n; r++)
+        for (int lane = 0; lane < rows; lane++) x[lane * n + r] = t[(int)column[r] * LU_ROWS + lane] * scale[r] - less[r];
+}
+#endif
+
+// d is for LU_INVERSE on CPUs, s and sign elsewhere.
 static void lu_substitute(__global const float *lower, __global const float *upper, __global const float *s,
                           __global const float *sign, __global const float *d, __global float *t, int c)
 {
@@ -166,35 +204,42 @@ __attribute__((reqd_work_group_size(1, 1, 1)))
 #endif
 __kernel void lu_solve(__global const float *y, __global const float *p, __global const float *lower, __global const float *upper,
                        __global const float *s, __global const float *sign, __global const float *b, __global const float *l,
-                       __global float *scratch, __global float *x, int rows, int c, int scaled, float f)
+                       __global const float *h, __global float *scratch, __global float *x, int rows, int c, int c2, int scaled, float f, int room)
 {
-    const int blocks = (rows + LU_ROWS - 1) / LU_ROWS;
-    __global float *t = scratch + (size_t)get_group_id(0) * c * (LU_ROWS + LU_TABLES), *d = t + c * LU_ROWS;
+    const int blocks = (rows + LU_ROWS - 1) / LU_ROWS, c1 = c - c2;
+    __global float *t = scratch + (size_t)get_group_id(0) * room;
 #if RHEO_CPU
-    __global float *scale = d + c, *column = scale + c;
+    __global float *hidden = t + c * LU_ROWS, *d = hidden + 2 * c2 * LU_ROWS, *scale = d + c, *less = scale + c, *column = less + c;
     lu_exp(-1.0f, s, d, c);
-    if (scaled) lu_exp(-f, l, scale, c);
+    lu_exp(-f, l, scale, c);
     for (int k = 0; k < c; k++) {
         d[k] *= sign[k];
+        if (!scaled) scale[k] = 1.0f;
+        less[k] = scaled ? b[k] : 0.0f;
         column[k] = lu_column(p, k, c);
     }
 #endif
-    for (int block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
+    const int end = (int)((get_group_id(0) + 1) * (size_t)blocks / get_num_groups(0));
+    for (int block = (int)(get_group_id(0) * (size_t)blocks / get_num_groups(0)); block < end; block++) {
         const int first = block * LU_ROWS;
 #if RHEO_CPU
         const int count = min(LU_ROWS, rows - first);
-        for (int lane = 0; lane < LU_ROWS; lane++)
-            for (int k = 0; k < c; k++) t[k * LU_ROWS + lane] = lane < count ? y[(size_t)(first + lane) * c + k] : 0.0f;
-        lu_substitute(lower, upper, s, sign, d, t, c);
-        for (int r = 0; r < c; r++) {
-            __global const float *solved = t + (int)column[r] * LU_ROWS;
-            const float by = scaled ? scale[r] : 1.0f, less = scaled ? b[r] : 0.0f;
-            for (int lane = 0; lane < count; lane++) x[(size_t)(first + lane) * c + r] = solved[lane] * by - less;
+        lu_take(y + (size_t)first * c, c, count, t);
+        lu_take(h + (size_t)first * 2 * c2, 2 * c2, count, hidden);
+        for (int i = 0; i < c2; i++) {
+            const lu_rows shift = vloadv(2 * i, hidden), r = vloadv(2 * i + 1, hidden);
+            LU_STORE(RHEO_FMA(LU_LOAD(c1 + i), exp(-2.0f - r), LU_LOAD(c1 + i)) - shift, c1 + i);
         }
+        lu_substitute(lower, upper, s, sign, d, t, c);
+        lu_put(t, column, scale, less, c, count, x + (size_t)first * c);
 #else
         const int row = first + (int)get_local_id(0);
         for (int k = 0; k < c; k++) LU_STORE(row < rows ? y[(size_t)row * c + k] : 0.0f, k);
-        lu_substitute(lower, upper, s, sign, d, t, c);
+        for (int i = 0; i < c2 && row < rows; i++) {
+            __global const float *at = h + ((size_t)row * c2 + i) * 2;
+            LU_STORE(LU_LOAD(c1 + i) * (1.0f + exp(-2.0f - at[1])) - at[0], c1 + i);
+        }
+        lu_substitute(lower, upper, s, sign, s, t, c);
         for (int r = 0; r < c; r++) {
             const float solved = LU_LOAD(lu_column(p, r, c));
             if (row < rows) x[(size_t)row * c + r] = scaled ? solved * exp(-f * l[r]) - b[r] : solved;

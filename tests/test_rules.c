@@ -112,18 +112,35 @@ static rheo_value stack_of_shared_b(rheo_graph *g, const inputs *in)
     const rheo_value l = rheo_affine(g, in->each, 0.5, 0), l2 = rheo_affine(g, in->each, -1, 0);
     return stack_gradients(g, in, (const rheo_value[]){ in->each, l, in->each, l2 }, true);
 }
-static rheo_value solved(rheo_graph *g, const inputs *in)
+static rheo_value solve(rheo_graph *g, const inputs *in, rheo_value y)
 {
     const rheo_value ones = rheo_constant(g, rheo_vector(C), 1);
-    return rheo_lu_solve(g, in->x, (const rheo_value[]){ rheo_diagonal_matrix(g, ones), in->square, in->square, in->own, ones });
+    return rheo_lu_solve(g, y, (const rheo_value[]){ rheo_diagonal_matrix(g, ones), in->square, in->square, in->own, ones });
 }
 static rheo_value solve_actnorm(rheo_graph *g, const inputs *in)
 {
-    return rheo_affine_inverse(g, solved(g, in), in->own, in->own, 3);
+    return rheo_affine_inverse(g, solve(g, in, in->x), in->own, in->own, 3);
 }
 static rheo_value solve_read_again(rheo_graph *g, const inputs *in)
 {
-    return rheo_add(g, solve_actnorm(g, in), solved(g, in));
+    return rheo_add(g, solve_actnorm(g, in), solve(g, in, in->x));
+}
+static rheo_value uncoupled(rheo_graph *g, const inputs *in)
+{
+    return rheo_coupling_inverse(g, in->x, rheo_concat(g, 3, 2, (const rheo_value[]){ in->h, in->h }), true);
+}
+static rheo_value step_inverse(rheo_graph *g, const inputs *in)
+{
+    return rheo_affine_inverse(g, solve(g, in, uncoupled(g, in)), in->own, in->own, 3);
+}
+static rheo_value step_read_between(rheo_graph *g, const inputs *in)
+{
+    const rheo_value x = uncoupled(g, in);
+    return rheo_add(g, rheo_affine_inverse(g, solve(g, in, x), in->own, in->own, 3), x);
+}
+static rheo_value additive_step_inverse(rheo_graph *g, const inputs *in)
+{
+    return rheo_affine_inverse(g, solve(g, in, rheo_coupling_inverse(g, in->x, in->h, false)), in->own, in->own, 3);
 }
 static rheo_value bias(rheo_graph *g, const inputs *in)
 {
@@ -214,6 +231,10 @@ static const struct rule_case {
     { "act", act, "slice", 1, 0 },
     { "solve_actnorm", solve_actnorm, "affine_inverse", 1, 0 },
     { "solve_read_again", solve_read_again, "affine_inverse", 1, 1 },
+    { "step_inverse", step_inverse, "coupling_inverse", 1, 0 },
+    { "step_inverse", step_inverse, "lu_solve", 1, 1 },
+    { "step_read_between", step_read_between, "coupling_inverse", 1, 1 },
+    { "additive_step_inverse", additive_step_inverse, "coupling_inverse", 1, 1 },
     { "stack", stack, "conv2d_stack", 0, 1 },
     { "stack", stack, "conv2d_act", 0, 0 },
     { "stack_read_between", stack_read_between, "conv2d_stack", 0, 0 },

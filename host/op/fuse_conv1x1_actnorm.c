@@ -8,7 +8,7 @@ static bool match(rheo_rewrite *r, rheo_graph *g, const rheo_node *n, rheo_value
     if (n->op != &rheo_op_affine_inverse || rheo_rewrite_uses(r, n->in[0]) != 1) return false;
     const rheo_node *solve = rheo_node_of(g, n->in[0]);
     if (solve->op != &rheo_op_lu_solve || solve->attr_bytes > 0 || solve->region != n->region) return false;
-    out[0] = rheo_lu_solve_actnorm(g, solve->in[0], solve->in + 1, n->in[1], n->in[2], *(const float *)n->attr);
+    out[0] = rheo_lu_solve_actnorm(g, solve->in[0], solve->in + 1, n->in[1], n->in[2], *(const float *)n->attr, RHEO_NONE);
     return true;
 }
 

@@ -114,8 +114,8 @@ V_ rheo_coupling_condition(G_ *g, V_ x);                /* the passing channels,
  * + positions sum(s); and y W^{-1} per position (lu.c) */
 V_ rheo_lu_matrix(G_ *g, const V_ factors[5], V_ logdet, int64_t positions);
 V_ rheo_lu_solve(G_ *g, V_ y, const V_ factors[5]);
-/* With actnorm undone after it, what fusing makes: x exp(-factor l) - b */
-V_ rheo_lu_solve_actnorm(G_ *g, V_ y, const V_ factors[5], V_ b, V_ l, float factor);
+/* With actnorm undone after it, what fusing makes: x exp(-factor l) - b; and with an affine coupling undone before it, unless h is RHEO_NONE */
+V_ rheo_lu_solve_actnorm(G_ *g, V_ y, const V_ factors[5], V_ b, V_ l, float factor, V_ h);
 /* With actnorm before it, what fusing makes: (x + b) exp(factor l) W = x W' + b', outputs W', logdet and b' [1,1,1,C] (lu_actnorm.c) */
 V_ rheo_lu_actnorm(G_ *g, const V_ factors[5], V_ logdet, V_ b, V_ l, int64_t positions, double factor);
 

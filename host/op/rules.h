@@ -7,6 +7,7 @@
 #define RHEO_RULES(X)      /* add a rule here; tried in this order */ \
     X(actnorm_conv1x1)     \
     X(conv1x1_actnorm)     \
+    X(step_inverse)        \
     X(conv_prefix)         \
     X(conv_act)            \
     X(conv_bias)           \
