@@ -152,6 +152,7 @@ NOINLINE static void store_row(global float *to, const float *from, int n)
 {
     int j = 0;
     for (; j + VEC <= n; j += VEC) STORE_GLOBAL(LOAD(from + j), to + j);
+    for (; j + 4 <= n; j += 4) STORE_GLOBAL4(*(const float4 *)(from + j), to + j);
     for (; j < n; ++j) to[j] = from[j];
 }
 

@@ -156,7 +156,7 @@ void conv2d_stack(const global float *x, const global float *b, const global flo
     float *shift = (float *)shift_, *scale = (float *)scale_, *shift2 = (float *)shift2_, *scale2 = (float *)scale2_;
     int at[SPAN_ROWS], h[SPAN_ROWS], v[SPAN_ROWS];
     const global float *w = work + weights, *w2 = w + K * padded(O), *w3 = w2 + O * padded(O2);
-    const int tiles = (P + NEAR_ROWS - 1) / NEAR_ROWS, wide = padded(taps_O3);
+    const int tiles = (P + NEAR_ROWS - 1) / NEAR_ROWS;
     const int first = (int)(get_group_id(0) * (size_t)tiles / get_num_groups(0)) * NEAR_ROWS;
     const int last = min((int)((get_group_id(0) + 1) * (size_t)tiles / get_num_groups(0)) * NEAR_ROWS, P);
     take_act(shift, scale, b, l, act, factor, O);
@@ -173,7 +173,7 @@ void conv2d_stack(const global float *x, const global float *b, const global flo
         layer_near(near, next, w2, O, O2, up, shift2, scale2, act2, &soon2);
         if (keep) keep_rows(hidden2 + (size_t)q * O2, near, positions, O2);
         layer_near(next, near, w3, O2, taps_O3, up, shift, scale, -1, &soon);
-        keep_rows(work + (size_t)q * wide, next, positions, wide);
+        keep_rows(work + (size_t)q * taps_O3, next, positions, taps_O3);
     }
 }
 

@@ -149,7 +149,7 @@ void conv2d_stack_backward(const global float *dz3, const global float *h2, cons
     const global float *w3 = work + weights, *w2 = w3 + K3 * padded(O2), *w = w2 + O2 * padded(O);
     global float *dw3 = work + parts + (size_t)get_group_id(0) * part, *dw2 = dw3 + K3 * O2, *dw = dw2 + O * O2;
     global float *db2 = dw + K * O, *db = db2 + 2 * O2;
-    const int tiles = (P + NEAR_ROWS - 1) / NEAR_ROWS, wide = padded(K), N = P / (OH * OW);
+    const int tiles = (P + NEAR_ROWS - 1) / NEAR_ROWS, N = P / (OH * OW);
     const int first = (int)(get_group_id(0) * (size_t)tiles / get_num_groups(0)) * NEAR_ROWS;
     const int last = min((int)((get_group_id(0) + 1) * (size_t)tiles / get_num_groups(0)) * NEAR_ROWS, P);
     take_act(shift, scale2, l2, l2, 0, factor2, O2);
@@ -175,7 +175,7 @@ void conv2d_stack_backward(const global float *dz3, const global float *h2, cons
         gather(near, NEAR_STRIDE, up, x, x + N * H * W * x_c, at, h, v, H, W, x_c, I, kw, dilation, 0, K);
         outer_near(dw, K, O, near, kept, positions, more, &none);
         layer_near(next, kept, w, O, K, up, shift, shift, -1, &none);
-        keep_rows(work + (size_t)q * wide, next, positions, wide);
+        keep_rows(work + (size_t)q * K, next, positions, K);
     }
     for (int c = 0; c < O2; c += VEC) put_sums(db2 + c, O2, sums2, c, LOAD(scale2 + c));
     for (int c = 0; c < O; c += VEC) put_sums(db + c, O, sums, c, LOAD(scale + c));

@@ -8,7 +8,7 @@ enum { POSITIONS = 48 };        /* of a group, or fewer: many groups, for cores 
 /* What the last convolution becomes. */
 static int64_t products(const rheo_conv *c, const rheo_device_facts *dev)
 {
-    return c->n * c->h * c->w * conv_padded(conv_tap_columns(c), dev);
+    return conv_padded(c->n * c->h * c->w * conv_tap_columns(c), dev);
 }
 
 bool rheo_conv_tap_sum_fits(const rheo_conv *c)
@@ -33,11 +33,11 @@ size_t rheo_conv_stack_workspace(const rheo_conv layer[3], const rheo_device_fac
 
 rheo_status rheo_conv_launch_tap_sum(rheo_launcher *l, const rheo_conv *c, const rheo_epilogue *e, cl_mem y, rheo_error *err)
 {
-    const int64_t columns = conv_tap_columns(c), wide = conv_padded(columns, rheo_launcher_facts(l));
+    const int64_t columns = conv_tap_columns(c);
     return RHEO_EMIT(l, err, "conv2d", "tap_sum", rheo_grid_items(l, conv_positions(c) * columns), RHEO_BUF(rheo_work(l)), RHEO_BUF(e->b),
                      RHEO_BUF(e->l), RHEO_BUF(e->add ? e->add : y), RHEO_BUF(y), RHEO_INT(c->h), RHEO_INT(c->w), RHEO_INT(c->o),
                      RHEO_INT(c->oh), RHEO_INT(c->ow), RHEO_INT(c->n * c->oh), RHEO_INT(c->kh), RHEO_INT(c->kw), RHEO_INT(c->pad_h),
-                     RHEO_INT(c->dilation), RHEO_INT(wide), RHEO_INT(c->y_c), RHEO_INT(e->add != NULL), RHEO_INT(e->act), RHEO_FLOAT(e->factor));
+                     RHEO_INT(c->dilation), RHEO_INT(columns), RHEO_INT(c->y_c), RHEO_INT(e->add != NULL), RHEO_INT(e->act), RHEO_FLOAT(e->factor));
 }
 
 rheo_status rheo_conv_launch_stack(rheo_launcher *l, const rheo_conv layer[3], const cl_mem w[3], const rheo_epilogue e[3], cl_mem x, cl_mem y,

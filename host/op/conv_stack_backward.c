@@ -26,7 +26,7 @@ typedef struct room {
 static room room_of(const rheo_conv layer[3], const rheo_device_facts *dev)
 {
     const rheo_conv *a = &layer[0], *b = &layer[1], *c = &layer[2];
-    return (room){ conv_positions(a) * conv_padded(conv_depth(a), dev),
+    return (room){ conv_padded(conv_positions(a) * conv_depth(a), dev),
                    conv_tap_columns(c) * b->o + b->o * a->o + a->o * conv_padded(conv_depth(a), dev),
                    conv_tap_columns(c) * b->o + a->o * b->o + conv_depth(a) * a->o + 2 * (a->o + b->o) };
 }
