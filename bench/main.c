@@ -65,7 +65,10 @@ int main(int argc, char **argv)
     if (argc > 1 && !strcmp(argv[1], "--version")) return printf("rheo-bench %s\n", rheo_version()) < 0 ? BENCH_FAILED : BENCH_OK;
     const bool asked = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
     FILE *to = asked ? stdout : stderr;
-    if (argc > 1 && !asked) fprintf(to, "rheo-bench: no command '%s'\n", argv[1]);
+    if (argc > 1 && !asked) {
+        fprintf(to, "rheo-bench: unknown command \"%s\"; see rheo-bench --help\n", argv[1]);
+        return BENCH_USAGE;
+    }
     fprintf(to, "usage: rheo-bench COMMAND [options] ...\n\ncommands:\n");
     for (int k = 0; k < COMMANDS; k++) fprintf(to, "  %-8s %s\n", commands[k].name, commands[k].help);
     return asked ? BENCH_OK : BENCH_USAGE;

@@ -124,7 +124,8 @@ static rheo_status check_names(const row *rows, int count, const ops_options *o,
     for (int i = 0; i < o->n_only; i++) {
         int k = 0;
         while (k < count && strcmp(rows[k].node->op->name, o->only[i])) k++;
-        if (k == count) return rheo_fail(err, RHEO_EINVAL, "no operation '%.40s' in this model", o->only[i]);
+        if (k == count) return rheo_fail(err, RHEO_EINVAL, "no operation '%.40s' in this model; without names all are timed, with --apart "
+                                         "a coupling's too", o->only[i]);
     }
     return RHEO_OK;
 }
