@@ -71,6 +71,7 @@ typedef struct __attribute__((packed)) anywhere4 { float4 v; } anywhere4;
 #define LOAD_GLOBAL(p) (((const global anywhere *)(p))->v)
 #define STORE(x, p) (((anywhere *)(p))->v = (x))
 #define STORE_GLOBAL(x, p) (((global anywhere *)(p))->v = (x))
+#define LOAD4(p) (((const anywhere4 *)(p))->v)
 #define LOAD_GLOBAL4(p) (((const global anywhere4 *)(p))->v)
 #define STORE_GLOBAL4(x, p) (((global anywhere4 *)(p))->v = (x))
 #define STORE4(x, p) (((anywhere4 *)(p))->v = (x))
@@ -152,7 +153,7 @@ NOINLINE static void store_row(global float *to, const float *from, int n)
 {
     int j = 0;
     for (; j + VEC <= n; j += VEC) STORE_GLOBAL(LOAD(from + j), to + j);
-    for (; j + 4 <= n; j += 4) STORE_GLOBAL4(*(const float4 *)(from + j), to + j);
+    for (; j + 4 <= n; j += 4) STORE_GLOBAL4(LOAD4(from + j), to + j);
     for (; j < n; ++j) to[j] = from[j];
 }
 

@@ -215,9 +215,9 @@ kernel void tap_sum(const global float *work, const global float *b, const globa
             const int *const inside = all ? from : some;
             if (all) these = count;
             for (; o < O; o += 4) {         // reads by fours, of the last what is too much
-                float4 sum = (float4)(0.0f), *const plus = (float4 *)(shift + o), *const by = (float4 *)(scale + o);
+                float4 sum = (float4)(0.0f);
                 for (int t = 0; t < these; ++t) sum += LOAD_GLOBAL4(image + inside[t] + o);
-                sum = (sum + *plus) * *by;
+                sum = (sum + LOAD4(shift + o)) * LOAD4(scale + o);
                 if (act == 1) sum = select(sum, (float4)(0.0f), sum < 0.0f);
                 if (o + 4 <= O) STORE_GLOBAL4(sum, to + o);
                 else for (int c = o; c < O; ++c) to[c] = ((float *)&sum)[c - o];
