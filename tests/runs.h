@@ -59,6 +59,14 @@ static inline void make_images_of(const char *folder, int side, int n_train, int
     }
 }
 
+/* Random bits of a number (the end of MurmurHash3). */
+static inline unsigned mixed(unsigned k)
+{
+    k = (k ^ k >> 16) * 0x85ebca6bu;
+    k = (k ^ k >> 13) * 0xc2b2ae35u;
+    return k ^ k >> 16;
+}
+
 static inline int ramp(int image, int y, int x) { return ((image * 4 + y) * 4 + x) * 37 % 256; }
 
 /* 40 + 10 images of 4 x 4. */

@@ -1,15 +1,10 @@
-/* Glow conditional on classes: the prior given a class and its gradient, labels from data to samples, Bayes' rule, names (flows 2.1, 2.4);
- * and data of few bits (flows 0.5). */
+/* Glow conditional on classes: the prior given a class and its gradient, labels from data to samples, Bayes' rule (flows 2.1, 2.4). */
 #include <math.h>
-#include <sys/stat.h>
 
+#include "classes.h"
 #include "model/glow.h"
-#include "runs.h"
 #include "support.h"
 #include "train/classes.h"
-
-enum { SIDE = 4, DIMS = SIDE * SIDE, CLASSES = 3, TRAIN = 250, TEST = 200 };
-#define TINY "{\"classes\": true, \"levels\": 2, \"depth\": 2, \"width\": 8}"
 
 /* ---- the prior given a class ---------------------------------------------------------------------------------- */
 
@@ -148,61 +143,7 @@ Test(classes, losses_given_each_class_are_those_given_one)
     prior_finish(&c);
 }
 
-/* ---- data and runs ------------------------------------------------------------------------------------------------- */
-
-/* Random bits of a number (the end of MurmurHash3). */
-static unsigned mixed(unsigned k)
-{
-    k = (k ^ k >> 16) * 0x85ebca6bu;
-    k = (k ^ k >> 13) * 0xc2b2ae35u;
-    return k ^ k >> 16;
-}
-
-/* Image i is of class i % 3: its left, right or upper half is bright, each pixel with noise. */
-static int pixel(int image, int y, int x)
-{
-    const int noise = (int)(mixed((unsigned)(image * DIMS + y * SIDE + x)) % 60);
-    const bool bright = image % CLASSES == 0 ? x < SIDE / 2 : image % CLASSES == 1 ? x >= SIDE / 2 : y < SIDE / 2;
-    return (bright ? 170 : 20) + noise;
-}
-
-static void put_labels(scratch *s, const char *name, int n, int classes)
-{
-    unsigned char bytes[8 + 256] = { 0, 0, 8, 1, 0, 0, 0, (unsigned char)n };
-    for (int i = 0; i < n; i++) bytes[8 + i] = (unsigned char)(i % classes);
-    scratch_put(s, name, bytes, (size_t)(8 + n));
-}
-
-static scratch make_data(int classes)
-{
-    scratch s = scratch_make();
-    make_images_of(s.folder, SIDE, TRAIN, TEST, pixel);
-    put_labels(&s, "train-labels-idx1-ubyte", TRAIN, classes);
-    put_labels(&s, "t10k-labels-idx1-ubyte", TEST, classes);
-    return s;
-}
-
-static rheo_train_options options_for(const char *data, const char *run, int k, int64_t steps)
-{
-    rheo_train_options o = small(run, device_of(k), steps);
-    o.data = data;
-    o.model_config = TINY;
-    return o;
-}
-
-static rheo_checkpoint *open_trained(scratch *s, int k, int64_t steps)
-{
-    rheo_error err = RHEO_ERROR_INIT;
-    rheo_checkpoint *c = NULL;
-    char run[100];
-    snprintf(run, sizeof run, "%s/run", s->folder);
-    rheo_train_options o = options_for(s->folder, run, k, steps);
-    o.batch = 32;
-    o.lr = 5e-3;
-    ASSERT_OK(rheo_train(&o, &err));
-    ASSERT_OK(rheo_checkpoint_open(run, o.device, "raw", &c, &err));
-    return c;
-}
+/* ---- runs ---------------------------------------------------------------------------------------------------- */
 
 /* Which class's mean training image is nearest. */
 static int nearest_class(const unsigned char *x)
@@ -220,9 +161,6 @@ static int nearest_class(const unsigned char *x)
     }
     return nearest;
 }
-
-/* What chance gives of n right among three classes stays below this but for 1e-9: 1/3 and six deviations. */
-static double beyond_chance(int n) { return 1.0 / CLASSES + 6 * sqrt(1.0 / CLASSES * (1 - 1.0 / CLASSES) / n); }
 
 Test(classes, training_tells_them_apart_and_samples_are_of_theirs)
 {
@@ -365,209 +303,4 @@ Test(classes, feeds_bring_the_labels_of_their_rows)
     rheo_rows_fill_classes(&bare, 0, 1, 4, weights);
     cr_assert(weights[0] == 0.25f && weights[3] == 0.25f);
     rheo_feed_free(&f);
-}
-
-/* ---- names -------------------------------------------------------------------------------------------------------- */
-
-/* n grey images of a class in folder/part/name. */
-static void put_class(scratch *s, const char *folder, const char *part, const char *name, int class, int n)
-{
-    char path[200];
-    rheo_error err = RHEO_ERROR_INIT;
-    unsigned char x[DIMS];
-    snprintf(path, sizeof path, "mkdir -p '%s/%s/%s/%s'", s->folder, folder, part, name);
-    cr_assert_eq(system(path), 0);
-    for (int i = 0; i < n; i++) {
-        for (int e = 0; e < DIMS; e++) x[e] = (unsigned char)pixel(i * CLASSES + class, e / SIDE, e % SIDE);
-        snprintf(path, sizeof path, "%s/%s/%s/%s/%02d.png", s->folder, folder, part, name, i);
-        ASSERT_OK(rheo_grid_write(path, x, 1, SIDE, SIDE, 1, 1, NULL, &err));
-    }
-}
-
-static void put_names(scratch *s, const char *folder, int n, const char *const *names, const int *class)
-{
-    for (int k = 0; k < n; k++) {
-        put_class(s, folder, "train", names[k], class[k], 20);
-        put_class(s, folder, "test", names[k], class[k], 30);
-    }
-}
-
-Test(classes, folders_name_them)
-{
-    static const char *const names[] = { "left", "right", "upper half" }, *const some[] = { "right" }, *const others[] = { "left", "lower half" };
-    static const int all[] = { 0, 1, 2 };
-    rheo_error err = RHEO_ERROR_INIT;
-    scratch s = scratch_make();
-    char data[80], run[80];
-    uint32_t k = 0;
-    put_names(&s, "data", 3, names, all);
-    put_names(&s, "some", 1, some, all + 1);
-    put_names(&s, "others", 2, others, all);
-    snprintf(data, sizeof data, "%s/data", s.folder);
-    snprintf(run, sizeof run, "%s/run", s.folder);
-    rheo_train_options t = options_for(data, run, device_count() - 1, 100);
-    t.lr = 5e-3;
-    ASSERT_OK(rheo_train(&t, &err));
-    rheo_checkpoint *c = NULL;
-    rheo_evaluate_options o;
-    rheo_evaluation whole, part;
-    ASSERT_OK(rheo_checkpoint_open(run, t.device, "raw", &c, &err));
-    for (int i = 0; i < 3; i++) cr_assert_str_eq(rheo_checkpoint_class_name(c, (uint32_t)i), names[i]);
-    ASSERT_OK(rheo_checkpoint_class_number(c, "upper half", &k, &err));
-    cr_assert_eq(k, 2);
-    ASSERT_OK(rheo_checkpoint_class_number(c, "1", &k, &err));
-    cr_assert_eq(k, 1);
-    ASSERT_FAILS(rheo_checkpoint_class_number(c, "lower half", &k, &err), RHEO_EINVAL, "expected 0 to 2 or a name: left, right, upper half");
-    ASSERT_FAILS(rheo_checkpoint_class_number(c, "3", &k, &err), RHEO_EINVAL, "found '3', expected 0 to 2");
-
-    /* Another folder's class 0 is this model's class 1, as its name says. */
-    rheo_evaluate_defaults(&o);
-    ASSERT_OK(rheo_evaluate(c, &o, &whole, &err));
-    cr_assert(whole.accuracy > beyond_chance(90), "%g", whole.accuracy);
-    snprintf(data, sizeof data, "%s/some", s.folder);
-    o.data = data;
-    ASSERT_OK(rheo_evaluate(c, &o, &part, &err));
-    cr_assert(part.images == 30 && part.accuracy > beyond_chance(30), "%g", part.accuracy);
-    snprintf(data, sizeof data, "%s/others", s.folder);
-    ASSERT_FAILS(rheo_evaluate(c, &o, &part, &err), RHEO_EFORMAT, "row 30 of test: found class 1, lower half, expected one of the model's 3");
-    rheo_checkpoint_close(c);
-    clean(&s);
-}
-
-/* A checkpoint's config is not to be trusted. */
-Test(classes, names_from_a_config_are_checked)
-{
-    static const char *const bad[] = { "[\"a\", \"b\"]", "[\"a\", \"b\", 3]", "[\"a\", \"b\", \"\"]", "{}", "\"a\"" };
-    rheo_error err = RHEO_ERROR_INIT;
-    scratch s = make_data(CLASSES);
-    rheo_checkpoint_close(open_trained(&s, 0, 1));
-    state a = read_state(strcat(strcpy(s.path, s.folder), "/run"));
-    cJSON *json = rheo_recipe_to_json(&a.recipe), *data = cJSON_GetObjectItemCaseSensitive(json, "data");
-    rheo_recipe r;
-    cr_assert(!a.recipe.class_names && !cJSON_GetObjectItemCaseSensitive(data, "classes"), "IDX files name nothing");
-    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-        cJSON_DeleteItemFromObjectCaseSensitive(data, "classes");
-        cJSON_AddItemToObject(data, "classes", cJSON_Parse(bad[k]));
-        ASSERT_FAILS(rheo_recipe_from_json(json, "file", &r, &err), RHEO_EFORMAT, "file: config: data.classes: expected names, as many as");
-    }
-    cJSON_DeleteItemFromObjectCaseSensitive(data, "classes");
-    cJSON_AddItemToObject(data, "classes", cJSON_Parse("[\"a\", \"b\", \"c\"]"));
-    ASSERT_OK(rheo_recipe_from_json(json, "file", &r, &err));
-    cr_assert_str_eq(rheo_class_name(&r, 2), "c");
-    cr_assert(!rheo_class_name(&r, 3));
-    rheo_recipe_free(&r);
-    cJSON_Delete(json);
-    free_state(&a);
-    clean(&s);
-}
-
-/* ---- what cannot be --------------------------------------------------------------------------------------------------- */
-
-Test(classes, refusals_leave_everything_as_it_was)
-{
-    rheo_error err = RHEO_ERROR_INIT;
-    scratch s = make_data(CLASSES), more = make_data(5), bare = scratch_make(), one = make_data(1);
-    char run[100];
-    snprintf(run, sizeof run, "%s/refused", s.folder);
-    rheo_train_options o = options_for("toy:moons", run, 0, 1);
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EFORMAT, "toy:moons: found no labels, expected the class of each vector");
-    make_images(bare.folder);
-    o.data = bare.folder;
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EFORMAT, "found no labels, expected the class of each image (IDX labels, CIFAR-10, or a subfolder");
-    o.data = one.folder;
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "all of one class, expected two");
-    o.data = more.folder;
-    o.model_config = "{\"classes\": 3}";
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EFORMAT, "found class 3, expected one of the model's 3");
-    o.model_config = "{\"classes\": 1}";
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "classes: found 1, expected 2 to 256");
-    o.model_config = "{\"class_weight\": 0.01}";
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "class_weight: found a weight of the classes' loss, but no classes");
-    o.model = "ncsn";
-    o.model_config = "{\"classes\": true}";
-    ASSERT_FAILS(rheo_train(&o, &err), RHEO_EINVAL, "ncsn: no option 'classes'");
-    cr_assert(access(run, F_OK), "no folder is made for a run that is refused");
-
-    rheo_checkpoint *c = open_trained(&s, 0, 1);
-    rheo_evaluate_options e;
-    rheo_evaluation out;
-    double p[CLASSES];
-    unsigned char x[DIMS] = { 0 }, label = 0;
-    rheo_evaluate_defaults(&e);
-    e.data = more.folder;
-    ASSERT_FAILS(rheo_evaluate(c, &e, &out, &err), RHEO_EFORMAT, "row 3 of test: found class 3, expected one of the model's 3");
-    e.data = bare.folder;
-    ASSERT_FAILS(rheo_evaluate(c, &e, &out, &err), RHEO_EFORMAT, "found no labels");
-    rheo_checkpoint_close(c);
-
-    snprintf(run, sizeof run, "%s/plain", s.folder);
-    o = options_for(s.folder, run, 0, 1);
-    o.model_config = "{\"levels\": 1, \"depth\": 1, \"width\": 4}";
-    ASSERT_OK(rheo_train(&o, &err));
-    ASSERT_OK(rheo_checkpoint_open(run, "host", NULL, &c, &err));
-    rheo_checkpoint_facts f;
-    uint32_t k = 0;
-    rheo_checkpoint_facts_of(c, &f);
-    cr_assert(f.classes == 0 && !rheo_checkpoint_class_name(c, 0));
-    ASSERT_FAILS(rheo_log_prob_classes(c, x, 1, 0, p, &err), RHEO_EINVAL, "not conditional on classes");
-    ASSERT_FAILS(rheo_sample_classes(c, &label, 1, 1, 0, x, &err), RHEO_EINVAL, "not conditional on classes");
-    ASSERT_FAILS(rheo_checkpoint_class_number(c, "0", &k, &err), RHEO_EINVAL, "not conditional on classes");
-    e.data = NULL;
-    ASSERT_OK(rheo_evaluate(c, &e, &out, &err));
-    cr_assert(isnan(out.accuracy) && isnan(out.without_labels));
-    rheo_checkpoint_close(c);
-    clean(&s);
-    clean(&more);
-    clean(&bare);
-    clean(&one);
-}
-
-/* ---- few bits ------------------------------------------------------------------------------------------------------------ */
-
-static int any_pixel(int image, int y, int x) { return (int)(mixed((unsigned)(image * 4 + y * 2 + x)) >> 24); }
-
-/* All probabilities of 2 x 2 images of 5 bits sum to the density's mass within [-1/2, 1/2]^4: 32^4 times the mean over random images. The
- * mass is 1 at most, and of whitened uniform data well above 1/4; with the constant of any other number of bits it would be 16 times as
- * much, or a 16th. Random images: p is spread over nearly all of them, so that the mean of 4,096 is good to a few percent. */
-Test(classes, probabilities_of_five_bits_sum_to_one)
-{
-    enum { N = 4096, D = 4 };
-    rheo_error err = RHEO_ERROR_INIT;
-    scratch s = scratch_make();
-    char run[100];
-    make_images_of(s.folder, 2, 200, 20, any_pixel);
-    snprintf(run, sizeof run, "%s/run", s.folder);
-    rheo_train_options o = options_for(s.folder, run, device_count() - 1, 60);
-    o.model_config = "{\"levels\": 1, \"depth\": 2, \"width\": 4, \"bits\": 5}";
-    o.lr = 5e-3;
-    ASSERT_OK(rheo_train(&o, &err));
-    rheo_checkpoint *c = NULL;
-    ASSERT_OK(rheo_checkpoint_open(run, o.device, "raw", &c, &err));
-    unsigned char *x = malloc(N * D), coarse[D], sampled[64 * D];
-    double *p = malloc(N * sizeof *p), again = 0, mean = 0;
-    for (int i = 0; i < N * D; i++) x[i] = (unsigned char)(mixed((unsigned)i + 1000) >> 24);
-    ASSERT_OK(rheo_log_prob(c, x, N, 3, p, &err));
-    for (int i = 0; i < N; i++) mean += exp(p[i]) / N;
-    const double mass = mean * pow(32, D);
-    cr_assert(mass > 0.25 && mass < 1.25, "%g", mass);
-    for (int k = 0; k < D; k++) coarse[k] = x[k] & 0xf8;
-    ASSERT_OK(rheo_log_prob(c, coarse, 1, 3, &again, &err));
-    cr_assert_eq(again, p[0], "the other three bits are not seen");
-
-    rheo_evaluate_options e;
-    rheo_evaluation out;
-    rheo_evaluate_defaults(&e);
-    ASSERT_OK(rheo_evaluate(c, &e, &out, &err));
-    cr_assert_float_eq(out.bits_per_dim, out.nats / (D * log(2)), 1e-9);
-    ASSERT_OK(rheo_sample(c, 64, 1, 2, sampled, &err));
-    int seen[32] = { 0 }, kinds = 0;
-    for (int k = 0; k < 64 * D; k++) {
-        cr_assert_eq(sampled[k] % 8, 0, "%d is no level of 5 bits", sampled[k]);
-        kinds += !seen[sampled[k] / 8]++;
-    }
-    cr_assert(kinds > 16, "%d levels", kinds);
-    free(x);
-    free(p);
-    rheo_checkpoint_close(c);
-    clean(&s);
 }
