@@ -19,6 +19,9 @@
     COUPLING_SIGMOID(TYPE, u, s)                                          \
     ls = fmin(u, 0.0f) - log(1.0f + e_);
 
+// What y was before: y / s - t.
+#define COUPLING_UNDONE(y, t, u) (RHEO_FMA(y, exp(-(u)), y) - (t))
+
 #if RHEO_CPU
 // `rows` runs of `width` floats, sx and sy from one to the next.
 #define COUPLING_MOVE(name, FROM, TO)                                                         \
@@ -179,20 +182,16 @@ __kernel void coupling_inverse(__global const float *y, __global const float *h,
         const int at = p * c + c1 + k, pair = p * c2 + k;
         coupling_take(y + at, c, change, n, rows, n);
         for (int i = 0; i < rows * n; i += VEC) {
-            floatv t, u, s;
+            floatv t, u;
             coupling_load(h + 2 * (pair + i), rows * n - i, &t, &u);
-            COUPLING_SIGMOID(floatv, u, s)
-            vstorev(vloadv(0, change + i) / s - t, 0, change + i);
+            vstorev(COUPLING_UNDONE(vloadv(0, change + i), t, u), 0, change + i);
         }
         coupling_put(change, n, x + at, c, rows, n);
     }
 #else
     for (int i = LANE; i < pairs; i += LANES) {
         const int e = i / c2 * c + c1 + i % c2;
-        const float u = h[2 * i + 1] + 2.0f;
-        float s;
-        COUPLING_SIGMOID(float, u, s)
-        x[e] = y[e] / s - h[2 * i];
+        x[e] = COUPLING_UNDONE(y[e], h[2 * i], h[2 * i + 1] + 2.0f);
     }
 #endif
 }

@@ -130,7 +130,7 @@ __kernel void lu_matrix_backward(__global const float *p, __global const float *
 }
 
 // x = y U^{-1} L^{-1} P^T, with `scaled` that times exp(-f l) - b, for blocks of rows, solved side by side: lane = row within its block.
-// y's last c2 channels, if any, leave an affine coupling first: y (1 + exp(-r - 2)) - t with h [rows, 2 c2] = t, r interleaved (flows 1.3).
+// y's last c2 channels, if any, leave an affine coupling first, h [rows, 2 c2] = t, r interleaved (coupling.cl, which comes before).
 // A group's scratch, `room` floats: t [C, rows of a block]; on CPUs h likewise, and tables of each channel.     grid: one group a block (CPU:
 // a work-item walks several)
 #if RHEO_CPU
@@ -228,7 +228,7 @@ __kernel void lu_solve(__global const float *y, __global const float *p, __globa
         lu_take(h + (size_t)first * 2 * c2, 2 * c2, count, hidden);
         for (int i = 0; i < c2; i++) {
             const lu_rows shift = vloadv(2 * i, hidden), r = vloadv(2 * i + 1, hidden);
-            LU_STORE(RHEO_FMA(LU_LOAD(c1 + i), exp(-2.0f - r), LU_LOAD(c1 + i)) - shift, c1 + i);
+            LU_STORE(COUPLING_UNDONE(LU_LOAD(c1 + i), shift, r + 2.0f), c1 + i);
         }
         lu_substitute(lower, upper, s, sign, d, t, c);
         lu_put(t, column, scale, less, c, count, x + (size_t)first * c);
@@ -237,7 +237,7 @@ __kernel void lu_solve(__global const float *y, __global const float *p, __globa
         for (int k = 0; k < c; k++) LU_STORE(row < rows ? y[(size_t)row * c + k] : 0.0f, k);
         for (int i = 0; i < c2 && row < rows; i++) {
             __global const float *at = h + ((size_t)row * c2 + i) * 2;
-            LU_STORE(LU_LOAD(c1 + i) * (1.0f + exp(-2.0f - at[1])) - at[0], c1 + i);
+            LU_STORE(COUPLING_UNDONE(LU_LOAD(c1 + i), at[0], at[1] + 2.0f), c1 + i);
         }
         lu_substitute(lower, upper, s, sign, s, t, c);
         for (int r = 0; r < c; r++) {

@@ -38,6 +38,9 @@ rheo_status rheo_affine_act_launch(rheo_launcher *l, rheo_shape s, rheo_affine_a
 /* y = act((y + b) exp(factor l)) in double, for references. */
 void rheo_affine_act_on(rheo_affine_attr a, rheo_shape s, const double *b, const double *l, double *y);
 
+/* A channel of an affine coupling undone, in double, for references: y / sigmoid(r + 2) - t, h = t, r. */
+double rheo_coupling_undone(double y, const double h[2]);
+
 /* Vectors of the device's width in so many elements: items of a kernel whose item is one vector. */
 int64_t rheo_vectors(const rheo_launcher *l, int64_t elements);
 /* rheo_grid_items for items that read about so many elements each. */

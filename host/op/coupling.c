@@ -156,6 +156,8 @@ static void coupling_reference(const rheo_node *n, const double *const *in, doub
     }
 }
 
+double rheo_coupling_undone(double y, const double h[2]) { return y * (1 + exp(-(h[1] + 2))) - h[0]; }
+
 static void inverse_reference(const rheo_node *n, const double *const *in, double *const *out)
 {
     const rheo_sizes s = sizes_of(n);
@@ -167,8 +169,7 @@ static void inverse_reference(const rheo_node *n, const double *const *in, doubl
                 *x -= in[1][p * s.c2 + k];
                 continue;
             }
-            const double t = in[1][2 * (p * s.c2 + k)], r = in[1][2 * (p * s.c2 + k) + 1];
-            *x = *x * (1 + exp(-(r + 2))) - t;
+            *x = rheo_coupling_undone(*x, in[1] + 2 * (p * s.c2 + k));
         }
     }
 }

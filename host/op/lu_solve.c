@@ -53,10 +53,8 @@ static void solve_reference(const rheo_node *n, const double *const *in, double 
     for (int64_t r = 0; r < rows && t; r++) {
         double *x = out[0] + r * c;
         memcpy(t, in[Y] + r * c, (size_t)c * sizeof *t);
-        for (int64_t k = 0; k < changed(n); k++) {
-            const double *h = in[H] + 2 * (r * changed(n) + k);
-            t[c - changed(n) + k] = t[c - changed(n) + k] * (1 + exp(-(h[1] + 2))) - h[0];
-        }
+        for (int64_t k = 0, at = c - changed(n); k < changed(n); k++, at++)
+            t[at] = rheo_coupling_undone(t[at], in[H] + 2 * (r * changed(n) + k));
         for (int64_t k = 0; k < c; k++) {
             for (int64_t j = 0; j < k; j++) t[k] -= t[j] * rheo_lu_upper_at(f, j, k, c);
             t[k] /= rheo_lu_upper_at(f, k, k, c);
