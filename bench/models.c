@@ -130,7 +130,8 @@ rheo_status bench_model_create(const char *name, const bench_model_options *o, b
     int k = 0;
     if (bench_is_sizes(name)) return bench_product_create(name, o, m, err);
     while (k < MODELS && strcmp(models[k].name, name)) k++;
-    if (k == MODELS) return rheo_fail(err, RHEO_EINVAL, "model: found '%.40s', expected %s, or for ops sizes MxKxN or NxHxWxI:KxO", name, bench_model_names());
+    if (k == MODELS) return rheo_fail(err, RHEO_EINVAL, "model: found '%.40s', expected %s, or for ops sizes MxKxN or NxHxWxI:KxO", name,
+                                      bench_model_names());
     m->phase = o->phase;
     m->recipe = (rheo_recipe){ .shape = models[k].shape, .seed = 1, .batch = o->batch ? o->batch : models[k].batch, .accumulate = 1, .lr = 1e-5,
                                .warmup = 1, .ema = 0.999, .memory = o->invert ? RHEO_MEMORY_INVERT : RHEO_MEMORY_STORE,

@@ -6,6 +6,9 @@
 
 enum { P, LOWER, UPPER, LOG_S, SIGN, FACTORS }; /* inputs, in this order wherever they stand together */
 
+/* Inputs of lu_solve: these or as many of them as end before B or H. */
+enum { RHEO_SOLVE_Y, RHEO_SOLVE_FACTORS, RHEO_SOLVE_B = RHEO_SOLVE_FACTORS + FACTORS, RHEO_SOLVE_L, RHEO_SOLVE_H, RHEO_SOLVE_INPUTS };
+
 /* Whether inputs from `first` on are the factors of one matrix; false after rheo_graph_fail. */
 bool rheo_lu_check_factors(rheo_graph *g, const rheo_node *n, int first);
 /* U + diag(sign exp(s)) and L of factors as nodes; their elements, and the column of the 1 in row r of P, in double. */

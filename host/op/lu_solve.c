@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { Y, FIRST, B = FIRST + FACTORS, L, H, INPUTS };
+enum { Y = RHEO_SOLVE_Y, FIRST = RHEO_SOLVE_FACTORS, B = RHEO_SOLVE_B, L = RHEO_SOLVE_L, H = RHEO_SOLVE_H, INPUTS = RHEO_SOLVE_INPUTS };
 
 static bool scaled(const rheo_node *n) { return n->n_in > B; }
 static bool coupled(const rheo_node *n) { return n->n_in > H; }
